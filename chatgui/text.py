@@ -1,0 +1,52 @@
+"""Sentences in the reader's language: a key and its values in, text out.
+
+English sentences stand in `locales/en.json`; every other file of that folder translates them by key. The English of a
+config field is its docstring, so only other languages name fields (`training.learning_rate`). Adding a language is
+adding a file. Knows nothing of gradio.
+"""
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+LOCALES = Path(__file__).parent / "locales"
+DEFAULT_LANGUAGE = "en"
+
+
+@lru_cache
+def languages() -> tuple[str, ...]:
+    """Codes of the languages that have a file, English first."""
+    codes = sorted(path.stem for path in LOCALES.glob("*.json"))
+    return (DEFAULT_LANGUAGE, *(code for code in codes if code != DEFAULT_LANGUAGE))
+
+
+@lru_cache
+def sentences(language: str) -> dict[str, str]:
+    """All sentences of one language by key."""
+    return json.loads((LOCALES / f"{language}.json").read_text(encoding="utf-8"))
+
+
+def say(key: str, language: str = DEFAULT_LANGUAGE, /, **values: Any) -> str:
+    """The sentence behind `key`, its `{names}` filled from `values`.
+
+    Falls back to English, then to the key itself: a missing translation must never hide an error from its reader.
+    """
+    sentence = sentences(language).get(key) or sentences(DEFAULT_LANGUAGE).get(key) or key
+    return sentence.format(**values) if values else sentence
+
+
+def preferred_language(accept_language: str | None) -> str:
+    """The best language for an HTTP `Accept-Language` header (RFC 9110, section 12.5.4)."""
+    ranked = []
+    for position, part in enumerate((accept_language or "").split(",")):
+        tag, _, quality = part.strip().partition(";q=")
+        try:
+            ranked.append((-float(quality or 1), position, tag.lower()))
+        except ValueError:
+            continue
+    for _, _, tag in sorted(ranked):
+        base = tag.split("-")[0]
+        if base in languages():
+            return base
+    return DEFAULT_LANGUAGE
