@@ -1,0 +1,15 @@
+"""Full fine-tuning: every weight learns."""
+
+from typing import Any, Literal
+
+from chatgui.fields import Config
+
+
+class Full(Config):
+    """All weights are trained: the most room to learn, the most memory, and the most forgetting."""
+
+    kind: Literal["full"] = "full"
+
+    def attach(self, model: Any, total_steps: int) -> Any:
+        """The model itself, all of its weights trainable."""
+        return model.requires_grad_(True)

@@ -1,0 +1,126 @@
+"""RunConfig: the one description of a run. Form, command line, `config.yaml` and help all come from it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field
+
+from chatgui.adapters import Adapter
+from chatgui.adapters.lora import Lora
+from chatgui.data.load import DataConfig
+from chatgui.errors import ConfigError
+from chatgui.fields import Config, Elsewhere, Simple, build, flatten, unflatten
+from chatgui.tasks import Task
+from chatgui.tasks.chat import Chat
+
+
+class ModelConfig(Config):
+    """The model to start from."""
+
+    name: Annotated[str, Simple()] = "starter"
+    """The bundled starter, a folder with a model in it, or a name on the hub such as openai-community/gpt2."""
+    revision: str | None = None
+    """Branch, tag or commit on the hub; a commit makes the run repeatable."""
+    random_weights: bool = False
+    """Start from random weights in the shape of the model's config.json: pretraining from scratch."""
+
+
+class TrainingConfig(Config):
+    """How it is trained."""
+
+    epochs: Annotated[float, Simple()] = Field(3.0, gt=0, le=1000)
+    """Passes over the training data; more learn the data better, then by heart."""
+    max_steps: int | None = Field(None, ge=1)
+    """Exactly so many steps instead of the epochs; the data is repeated as needed."""
+    learning_rate: Annotated[float, Simple()] = Field(2e-3, ge=1e-7, lt=1)
+    """Size of a step; higher learns faster and forgets more. LoRA bears about ten times the rate of full training."""
+    batch_size: int = Field(16, ge=1, le=4096)
+    """Examples per step; larger gives calmer steps, fewer of them and the same memory (see micro_batch_tokens)."""
+    micro_batch_tokens: int = Field(4096, ge=64)
+    """Tokens computed at once; lower it when memory runs out. The result stays the same."""
+    max_length_tokens: int | None = Field(None, ge=8)
+    """Longer examples are cut at their end; empty means the model's own limit."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """AdamW suits everything; Muon needs fewer steps when all weights are trained from scratch."""
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    """How the learning rate falls after the warm-up."""
+    warmup_fraction: float = Field(0.05, ge=0, le=1)
+    """Share of the steps in which the rate rises from zero; protects the first steps."""
+    weight_decay: float = Field(0.0, ge=0, le=1)
+    """Pull of the weights towards zero (L2, decoupled); norms and biases are spared."""
+    max_grad_norm: float = Field(1.0, gt=0)
+    """Gradients longer than this are shortened to it; protects against a wild batch."""
+    evaluation_steps: int | None = Field(None, ge=1)
+    """Steps between two looks at the validation split; empty means about ten looks in the run."""
+    seed: int = Field(0, ge=0)
+    """Fixes the order of the data and the initial adapter, so that a run can be repeated."""
+
+
+class GenerationConfig(Config):
+    """How replies are drawn, the same on both sides."""
+
+    temperature: float = Field(0.7, ge=0, le=5)
+    """0 always takes the likeliest token; higher is livelier and less sure."""
+    top_p: float = Field(0.9, gt=0, le=1)
+    """Only the likeliest tokens that together hold this probability are drawn from."""
+    max_new_tokens: int = Field(256, ge=1, le=32768)
+    """A reply that has not ended by itself is cut here."""
+    seed: int = Field(0, ge=0)
+    """The same seed draws the same reply again."""
+
+
+class RunConfig(Config):
+    """Data + model + adapter + task + training + generation."""
+
+    version: Annotated[Literal[1], Elsewhere()] = 1
+    """Of this file's form."""
+    task: Annotated[Task, Elsewhere()] = Chat()
+    """What the model learns to do."""
+    model: ModelConfig = ModelConfig()
+    data: DataConfig = DataConfig()
+    adapter: Annotated[Adapter, Simple()] = Lora()
+    """How the model is changed: by a small adapter beside frozen weights, or all of it."""
+    training: TrainingConfig = TrainingConfig()
+    generation: Annotated[GenerationConfig, Elsewhere()] = GenerationConfig()
+
+
+def read_config(path: Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
+    """A config file, with dotted overrides (`{"training.epochs": "2"}`) on top.
+
+    Raises ConfigError that names the file, or the field, what was found and what is allowed.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError("config.not_found", path=str(path)) from error
+    except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
+        raise ConfigError("config.unreadable", path=str(path), reason=" ".join(str(error).split())[:200]) from error
+    if not isinstance(values, dict):
+        raise ConfigError("config.not_mapping", path=str(path), found=type(values).__name__)
+    return build(RunConfig, _merged(values, unflatten(overrides or {})))
+
+
+def write_config(config: RunConfig, path: Path) -> None:
+    """The whole config as YAML, so that a later change of a default does not change an old run."""
+    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def differences(config: RunConfig) -> dict[str, Any]:
+    """Dotted fields that differ from their defaults."""
+    default = flatten(RunConfig())
+    return {name: value for name, value in flatten(config).items() if default.get(name) != value}
+
+
+def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(values)
+    for name, change in changes.items():
+        old = merged.get(name)
+        if isinstance(change, dict) and isinstance(old, dict):
+            other_kind = "kind" in change and change["kind"] != old.get("kind")
+            merged[name] = change if other_kind else _merged(old, change)
+        else:
+            merged[name] = change
+    return merged

@@ -1,0 +1,139 @@
+"""From a source to rows: a bundled sample, a file, a folder or a name on the hub.
+
+Rows that cannot be used are kept with their line and reason; a source that cannot be read at all is one DataError.
+Does not split and knows no tokenizer.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from chatgui.data import files
+from chatgui.data.conversation import Row
+from chatgui.data.formats import AUTO, BY_NAME, recognise
+from chatgui.errors import ChatGuiError, DataError
+from chatgui.fields import Config, Elsewhere
+
+SAMPLES = Path(__file__).parents[2] / "assets" / "samples"
+SPLIT_NAMES = {
+    "train": "train", "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
+    "test": "test",
+}  # fmt: skip
+
+
+class DataConfig(Config):
+    """What to learn from and how it is divided."""
+
+    source: Annotated[str, Elsewhere()] = "support"
+    """A bundled sample, a file, a folder, or the name of a dataset on the hub."""
+    format: Annotated[
+        Literal["auto", "messages", "sharegpt", "alpaca", "prompt_completion", "text"], Elsewhere()
+    ] = AUTO
+    """How the rows are written; "auto" finds it out from the rows."""
+    subset: Annotated[str | None, Elsewhere()] = None
+    """Configuration of a hub dataset that has several."""
+    revision: Annotated[str | None, Elsewhere()] = None
+    """Branch, tag or commit of a hub dataset; a commit makes the run repeatable."""
+    validation_fraction: Annotated[float, Elsewhere()] = Field(0.05, ge=0, le=0.5)
+    """Share watched during training to see when it starts to learn by heart; 0 turns the second curve off."""
+    test_fraction: Annotated[float, Elsewhere()] = Field(0.1, ge=0, le=0.5)
+    """Share put aside and never trained on; both models are judged on it. Used when the source has no test split."""
+    split_seed: Annotated[int, Elsewhere()] = Field(0, ge=0)
+    """The same seed gives the same split."""
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A row that cannot be used, and why."""
+
+    origin: str
+    line: int
+    reason: ChatGuiError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Everything that was read: usable rows in the order of the source, and the others with their reasons."""
+
+    name: str
+    format: str
+    encoding: str
+    rows: tuple[Row, ...]
+    dropped: tuple[Dropped, ...]
+
+    @property
+    def read(self) -> int:
+        """Rows found, used or not."""
+        return len(self.rows) + len(self.dropped)
+
+
+def samples() -> tuple[str, ...]:
+    """Names of the bundled samples."""
+    return tuple(sorted(path.name for path in SAMPLES.iterdir() if path.is_dir())) if SAMPLES.is_dir() else ()
+
+
+def load(config: DataConfig) -> Dataset:
+    """Read a source whole.
+
+    Raises DataError that says which file, what was found in it and what is allowed; also when not one row is usable.
+    """
+    tables = list(_tables(config))
+    formats_found, rows, dropped = [], [], []
+    for table in tables:
+        good = [content for _, content in table.rows if not isinstance(content, ChatGuiError)]
+        format_ = BY_NAME[config.format] if config.format != AUTO else recognise(good, table.name)
+        formats_found.append(format_.NAME)
+        for result in _convert(table, format_):
+            (rows if isinstance(result, Row) else dropped).append(result)
+    if not rows:
+        first = dropped[0] if dropped else None
+        reason = first.reason if first else DataError("data.empty_file", source=config.source)
+        raise DataError("data.nothing_usable", source=config.source, rows=len(dropped), reason=reason)
+    name = Path(config.source).name or config.source
+    encodings = dict.fromkeys(table.encoding for table in tables)
+    return Dataset(name, ", ".join(dict.fromkeys(formats_found)), ", ".join(encodings), tuple(rows), tuple(dropped))
+
+
+def _convert(table: files.Table, format_: Any) -> Iterator[Row | Dropped]:
+    split = SPLIT_NAMES.get(Path(table.name).stem.lower().split("-")[0])
+    for line, content in table.rows:
+        if isinstance(content, ChatGuiError):
+            yield Dropped(table.name, line, content)
+            continue
+        try:
+            yield Row(format_.convert(content), table.name, line, split, content)
+        except DataError as error:
+            yield Dropped(table.name, line, error)
+
+
+def _tables(config: DataConfig) -> Iterable[files.Table]:
+    path = find(config.source)
+    if path is None:
+        return files.read_hub(config.source, config.subset, config.revision)
+    if path.is_dir():
+        return files.read_folder(path)
+    return [files.read_file(path)]
+
+
+def find(source: str) -> Path | None:
+    """The file or folder a source means, or None when it can only be a name on the hub.
+
+    Raises DataError when it is written like a path but nothing is there.
+    """
+    if source in samples():
+        return SAMPLES / source
+    path = Path(source).expanduser()
+    if path.exists():
+        return path
+    looks_like_path = source.startswith((".", "/", "~")) or source.count("/") > 1 or path.suffix in files.SUFFIXES
+    if looks_like_path or not source.strip():
+        raise DataError("data.not_found", source=source, samples=", ".join(samples()))
+    return None
+
+
+def raw_columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Names of all columns, in the order they first appear."""
+    return list(dict.fromkeys(str(name) for row in rows for name in row))

@@ -1,0 +1,38 @@
+"""Chat: learn to answer. Only the replies teach, their end-of-turn token included."""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from chatgui.data.conversation import Conversation, Item
+from chatgui.errors import DataError
+from chatgui.fields import Config
+from chatgui.tasks.causal import CausalTask
+from chatgui.tokens.example import Example, Span, cut, label_spans
+from chatgui.tokens.report import must_teach
+
+if TYPE_CHECKING:
+    from chatgui.tokens.template import Rendered, Template
+
+
+class Chat(CausalTask, Config):
+    """Learn to answer like the conversations do."""
+
+    kind: Literal["chat"] = "chat"
+    teach: Literal["replies", "last_reply", "everything"] = "replies"
+    """Which turns teach: every reply, only the last one of a conversation, or the user's words as well."""
+
+    def make_example(self, item: Item, template: "Template", max_length_tokens: int) -> Example:
+        """Raises DataError for an item that is no conversation or keeps no label within the limit."""
+        if not isinstance(item, Conversation):
+            raise DataError("task.wrong_item", task=self.kind, found="text", wanted="conversations")
+        input_ids, starts, rendered = template.encode(item)
+        labels = label_spans(input_ids, starts, self._spans(rendered))
+        return must_teach(cut(input_ids, labels, max_length_tokens), max_length_tokens)
+
+    def _spans(self, rendered: "Rendered") -> tuple[Span, ...]:
+        if self.teach == "everything":
+            return (Span(0, len(rendered.text)),)
+        return rendered.replies[-1:] if self.teach == "last_reply" else rendered.replies
+
+    def arrange(self, examples: list[Example], max_length_tokens: int) -> list[Example]:
+        """One conversation, one example."""
+        return examples

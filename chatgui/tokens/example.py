@@ -1,0 +1,60 @@
+"""What the model is shown and what it is taught: ids and labels of one row."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+IGNORE_INDEX = -100
+"""Label of a token that teaches nothing; `torch.nn.functional.cross_entropy` skips it by default."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """`input_ids` and `labels` are equally long (T tokens); a label is the id itself or IGNORE_INDEX.
+
+    The label stands at the token's own place; the loss shifts by one (`tasks/loss.py`).
+    """
+
+    input_ids: tuple[int, ...]
+    labels: tuple[int, ...]
+    cut_tokens: int = 0
+    """Tokens that did not fit and were left out at the end."""
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+    @property
+    def supervised(self) -> int:
+        """Labels that teach. The first token has nothing before it to be predicted from, so it never does."""
+        return sum(label != IGNORE_INDEX for label in self.labels[1:])
+
+
+@dataclass(frozen=True)
+class Span:
+    """Half-open range of characters or tokens."""
+
+    start: int
+    stop: int
+
+
+def label_spans(input_ids: list[int], starts: list[int], spans: Iterable[Span]) -> list[int]:
+    """Labels (T) that teach only the tokens which begin inside one of `spans`.
+
+    `starts` (T) gives the place of each token's first character. A token that straddles the start of a span belongs
+    to the prompt: at chat time it would have been typed, not generated.
+    """
+    labels = [IGNORE_INDEX] * len(input_ids)
+    ordered = sorted(spans, key=lambda span: span.start)
+    position = 0
+    for index, start in enumerate(starts):
+        while position < len(ordered) and ordered[position].stop <= start:
+            position += 1
+        if position < len(ordered) and ordered[position].start <= start:
+            labels[index] = input_ids[index]
+    return labels
+
+
+def cut(input_ids: list[int], labels: list[int], max_length_tokens: int) -> Example:
+    """The example within the limit; what stands behind it is left out and counted."""
+    over = max(0, len(input_ids) - max_length_tokens)
+    keep = len(input_ids) - over
+    return Example(tuple(input_ids[:keep]), tuple(labels[:keep]), over)

@@ -1,0 +1,70 @@
+"""What becomes of the rows under a tokenizer: lengths, cuts, rows that teach nothing."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from chatgui.data.conversation import Item, Row
+from chatgui.data.load import Dropped
+from chatgui.errors import DataError
+from chatgui.tokens.example import Example
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Examples with the rows they came from (equally many), and the rows that gave none."""
+
+    examples: tuple[Example, ...]
+    rows: tuple[Row, ...]
+    dropped: tuple[Dropped, ...]
+
+    @property
+    def cut(self) -> int:
+        """Examples of which something was left out at the end."""
+        return sum(example.cut_tokens > 0 for example in self.examples)
+
+    @property
+    def supervised_share(self) -> float:
+        """Labels that teach, as a share of all tokens."""
+        tokens = sum(map(len, self.examples))
+        return sum(example.supervised for example in self.examples) / tokens if tokens else 0.0
+
+    def lengths(self) -> dict[str, int]:
+        """Tokens per row before cutting: median, 95th percentile, maximum; and rows over the limit."""
+        lengths = sorted(len(example) + example.cut_tokens for example in self.examples)
+        if not lengths:
+            return {"median": 0, "p95": 0, "max": 0, "over_limit": 0}
+        p95 = lengths[min(len(lengths) - 1, int(0.95 * len(lengths)))]
+        return {"median": round(median(lengths)), "p95": p95, "max": lengths[-1], "over_limit": self.cut}
+
+
+def encode_rows(rows: Iterable[Row], make_example: Callable[[Item], Example]) -> Encoded:
+    """Rows to examples; a row whose labels are all gone (cut away, or empty) is dropped with its reason."""
+    examples: list[Example] = []
+    kept: list[Row] = []
+    dropped: list[Dropped] = []
+    for row in rows:
+        try:
+            example = make_example(row.item)
+        except DataError as error:
+            dropped.append(Dropped(row.origin, row.line, error))
+            continue
+        examples.append(example)
+        kept.append(row)
+    return Encoded(tuple(examples), tuple(kept), tuple(dropped))
+
+
+def must_teach(example: Example, max_length_tokens: int) -> Example:
+    """The example itself. Raises DataError when no token of it teaches, saying whether the length is to blame."""
+    if example.supervised:
+        return example
+    if example.cut_tokens:
+        length = len(example) + example.cut_tokens
+        raise DataError("data.reply_cut_away", length=length, limit=max_length_tokens)
+    raise DataError("data.nothing_to_learn")
+
+
+def steps_per_epoch(examples: Sequence[Example] | int, batch_size: int) -> int:
+    """Optimizer steps for one pass, the last one possibly smaller."""
+    count = examples if isinstance(examples, int) else len(examples)
+    return -(-count // batch_size)

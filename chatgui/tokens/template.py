@@ -1,0 +1,138 @@
+"""Conversation <-> token ids, with the places of the replies. The only file that renders a chat template.
+
+Training, preview, chat and evaluation all go through `Template`, so what is trained is what is asked.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from chatgui.data.conversation import Conversation
+from chatgui.errors import DataError, ModelError
+from chatgui.tokens.example import Span
+
+PLAIN_TEMPLATE = (
+    "{%- for message in messages -%}"
+    "{%- if message.role == 'assistant' -%}"
+    "Assistant:{% generation %}{{ ' ' + message.content + eos_token }}{% endgeneration %}{{ '\\n' }}"
+    "{%- else -%}"
+    "{{ message.role[0] | upper + message.role[1:] + ': ' + message.content + '\\n' }}"
+    "{%- endif -%}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}Assistant:{%- endif -%}"
+)
+"""For a model that brings none: plain text, the tokenizer's own end-of-text as end of turn, so no token is added."""
+MARKS = re.compile(r"\{%-?\s*generation\s*-?%\}")
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A conversation as text, and where its replies stand in it (end-of-turn included), in characters."""
+
+    text: str
+    replies: tuple[Span, ...]
+
+
+class Template:
+    """A tokenizer with its chat template."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        """`tokenizer` is a `transformers` tokenizer; one without a chat template gets PLAIN_TEMPLATE.
+
+        Raises ModelError when it has no end-of-text token to end a turn with, or no offsets (a slow tokenizer).
+        """
+        if not tokenizer.is_fast:
+            raise ModelError("model.slow_tokenizer", name=tokenizer.name_or_path)
+        if not tokenizer.chat_template:
+            if not tokenizer.eos_token:
+                raise ModelError("model.no_eos", name=tokenizer.name_or_path)
+            tokenizer.chat_template = PLAIN_TEMPLATE
+        self.tokenizer = tokenizer
+
+    @property
+    def is_plain(self) -> bool:
+        """True when the model brought no template of its own."""
+        return self.tokenizer.chat_template == PLAIN_TEMPLATE
+
+    @property
+    def has_marks(self) -> bool:
+        """True when the template itself says what is generated; otherwise replies are found by rendering prefixes."""
+        return bool(MARKS.search(self.tokenizer.chat_template))
+
+    @property
+    def fingerprint(self) -> str:
+        """12 hex digits of the template's SHA-256."""
+        return hashlib.sha256(self.tokenizer.chat_template.encode()).hexdigest()[:12]
+
+    @cached_property
+    def end_of_turn_id(self) -> int:
+        """The token that ends a reply: whatever the template writes last inside one."""
+        probe = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+        rendered = self.render(probe)
+        ids = self.tokenizer(rendered.text[: rendered.replies[-1].stop], add_special_tokens=False)["input_ids"]
+        return ids[-1]
+
+    def render(self, messages: list[dict[str, str]], tools: str = "") -> Rendered:
+        """Raises DataError when the template refuses the messages (an order of roles it does not know, say)."""
+        if self.has_marks:
+            from transformers.utils.chat_template_utils import render_jinja_template
+
+            texts, spans = self._guard(
+                render_jinja_template,
+                [messages], chat_template=self.tokenizer.chat_template, return_assistant_tokens_mask=True,
+                **_tools(tools), **self.tokenizer.special_tokens_map,
+            )  # fmt: skip
+            return Rendered(texts[0], tuple(Span(start, stop) for start, stop in spans[0]))
+        text = self._text(messages, tools)
+        spans = [
+            self._reply_by_prefix(messages, index, text, tools)
+            for index, message in enumerate(messages)
+            if message["role"] == "assistant"
+        ]
+        return Rendered(text, tuple(spans))
+
+    def encode(self, conversation: Conversation) -> tuple[list[int], list[int], Rendered]:
+        """Ids (T), the character each begins at (T), and the text with its replies."""
+        rendered = self.render(conversation.as_dicts(), conversation.tools)
+        encoded = self.tokenizer(rendered.text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        return list(encoded["input_ids"]), [start for start, _ in encoded["offset_mapping"]], rendered
+
+    def prompt_ids(self, messages: list[dict[str, str]]) -> list[int]:
+        """Ids of everything before the next reply, opening included: what a chat sends to the model."""
+        text = self._text(messages, "", add_generation_prompt=True)
+        return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+    def _text(self, messages: list[dict[str, str]], tools: str, add_generation_prompt: bool = False) -> str:
+        return self._guard(
+            self.tokenizer.apply_chat_template,
+            messages, tokenize=False, add_generation_prompt=add_generation_prompt, **_tools(tools),
+        )  # fmt: skip
+
+    def _reply_by_prefix(self, messages: list[dict[str, str]], index: int, text: str, tools: str) -> Span:
+        before = self._text(messages[:index], tools, add_generation_prompt=True) if index else ""
+        through = self._text(messages[: index + 1], tools)
+        if not (text.startswith(before) and text.startswith(through)):
+            raise DataError("template.cannot_mask", turn=index + 1)
+        content_stop = text.rfind(messages[index]["content"].strip(), len(before), len(through))
+        trimmed = len(through.rstrip())  # the line break that ChatML writes after its end token is not the reply's
+        ends_by_mark = content_stop >= 0 and trimmed > content_stop + len(messages[index]["content"].strip())
+        return Span(len(before), trimmed if ends_by_mark else len(through))
+
+    def _guard(self, render: Any, *args: Any, **kwargs: Any) -> Any:
+        from jinja2.exceptions import TemplateError
+
+        try:
+            return render(*args, **kwargs)
+        except (TemplateError, TypeError, IndexError, KeyError) as error:
+            raise DataError("template.refused", reason=str(error)) from error
+
+
+def _tools(tools: str) -> dict[str, Any]:
+    try:
+        listed = json.loads(tools) if tools else None
+    except ValueError:
+        listed = None
+    return {"tools": listed} if isinstance(listed, list) and listed else {}
