@@ -54,6 +54,8 @@ class TrainingConfig(Config):
     """Gradients longer than this are shortened to it; protects against a wild batch."""
     evaluation_steps: int | None = Field(None, ge=1)
     """Steps between two looks at the validation split; empty means about ten looks in the run."""
+    checkpoint_steps: int | None = Field(None, ge=1)
+    """Steps between two checkpoints a run can be resumed from; empty means about every tenth of the run."""
     seed: int = Field(0, ge=0)
     """Fixes the order of the data and the initial adapter, so that a run can be repeated."""
 

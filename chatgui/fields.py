@@ -122,14 +122,14 @@ def _knob(name: str, field: FieldInfo, kinds: frozenset[str]) -> Knob:
         raise TypeError(f"{name}: a form has no component for {field.annotation}")
     return Knob(
         name=name, type=scalar, optional=optional, default=field.get_default(call_default_factory=True),
-        choices=choices, minimum=_bound(field, Ge, "ge") or _bound(field, Gt, "gt"),
-        maximum=_bound(field, Le, "le") or _bound(field, Lt, "lt"), help=field.description or "",
+        choices=choices, minimum=_bound(field, {Ge: "ge", Gt: "gt"}), maximum=_bound(field, {Le: "le", Lt: "lt"}),
+        help=field.description or "",
         simple=_has(field, Simple), elsewhere=_has(field, Elsewhere), kinds=kinds,
     )  # fmt: skip
 
 
-def _bound(field: FieldInfo, kind: type, name: str) -> float | None:
-    return next((getattr(mark, name) for mark in field.metadata if isinstance(mark, kind)), None)
+def _bound(field: FieldInfo, kinds: Mapping[type, str]) -> float | None:
+    return next((getattr(mark, kinds[type(mark)]) for mark in field.metadata if type(mark) in kinds), None)
 
 
 def _has(field: FieldInfo, mark: type) -> bool:

@@ -1,0 +1,245 @@
+"""`chatgui …`: the same configs, runs and functions as the page, for a terminal.
+
+Exit status 0, or 2 with one line of error on standard error. Flags of `train` are the fields of RunConfig.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from chatgui import __version__
+from chatgui.config import RunConfig, read_config
+from chatgui.errors import ChatGuiError
+from chatgui.events import Evaluation, Event, Failed, Notice, Stage, Step
+from chatgui.fields import build_flat, knobs
+from chatgui.runs import store
+from chatgui.text import preferred_language, say
+
+LANGUAGE = preferred_language((os.environ.get("LC_ALL") or os.environ.get("LANG") or "").split(".")[0].replace("_", "-"))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; `chatgui` alone opens the page."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
+        arguments.insert(0, "ui")
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except ChatGuiError as error:
+        print(error.text(LANGUAGE), file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader (`head`, say) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="chatgui", description=say("cli.description", LANGUAGE))
+    parser.add_argument("--version", action="version", version=__version__)
+    verbs = parser.add_subparsers(metavar="COMMAND", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--home", metavar="DIR", help=say("cli.home", LANGUAGE))
+    printing = argparse.ArgumentParser(add_help=False, parents=[common])
+    printing.add_argument("--json", action="store_true", help=say("cli.json", LANGUAGE))
+
+    def verb(name: str, run: Callable[[argparse.Namespace], int], parent: Any = printing) -> argparse.ArgumentParser:
+        sentence = say(f"cli.{name}", LANGUAGE)
+        command = verbs.add_parser(name, parents=[parent], help=sentence, description=sentence)
+        command.set_defaults(run=run)
+        return command
+
+    ui = verb("ui", _ui, common)
+    ui.add_argument("--host", default="127.0.0.1")
+    ui.add_argument("--port", type=int, default=7860)
+    ui.add_argument("--auth", metavar="USER:PASSWORD")
+    data = verb("data", _data)
+    data.add_argument("source", metavar="FILE_OR_HUB_ID")
+    data.add_argument("--tokenizer", metavar="MODEL", default="starter")
+    train = verb("train", _train)
+    train.add_argument("config", metavar="CONFIG.yaml|RUN")
+    train.add_argument("--resume", action="store_true", help=say("cli.resume", LANGUAGE))
+    verb("runs", _runs)
+    verb("show", _show).add_argument("name", metavar="RUN")
+    stop = verb("stop", _stop)
+    stop.add_argument("name", metavar="RUN")
+    stop.add_argument("--discard", action="store_true", help=say("cli.discard", LANGUAGE))
+    verb("delete", _delete).add_argument("name", metavar="RUN")
+    compare = verb("compare", _compare)
+    compare.add_argument("name", metavar="RUN")
+    compare.add_argument("--prompts", metavar="FILE.jsonl", help=say("cli.prompts", LANGUAGE))
+    compare.add_argument("--limit", type=int, help=say("cli.limit", LANGUAGE))
+    evaluate = verb("evaluate", _evaluate)
+    evaluate.add_argument("name", metavar="RUN")
+    evaluate.add_argument("--split", default="test", choices=("train", "validation", "test"))
+    for command, prefixes in ((data, ("data.",)), (train, ("",))):
+        _add_flags(command, prefixes, lambda knob: f"--{knob.name}")
+    _add_flags(compare, ("generation.",), lambda knob: "--" + knob.name.removeprefix("generation.").replace("_", "-"))
+    return parser
+
+
+def _add_flags(command: argparse.ArgumentParser, prefixes: tuple[str, ...], flag: Callable[[Any], str]) -> None:
+    """One flag for each field of RunConfig below `prefixes`; values are checked by the config, not by argparse."""
+    group = command.add_argument_group(say("cli.fields", LANGUAGE))
+    for knob in knobs(RunConfig):
+        if knob.name.startswith(prefixes) and knob.name not in ("version", "data.source" if prefixes == ("data.",) else ""):
+            help_text = f"{knob.info(LANGUAGE)} [{knob.default}]".replace("%", "%%")
+            metavar = "|".join(map(str, knob.choices)) or knob.type.__name__.upper()
+            group.add_argument(flag(knob), dest=knob.name, metavar=metavar, help=help_text, default=argparse.SUPPRESS)
+
+
+def _fields(options: argparse.Namespace) -> dict[str, Any]:
+    """The config fields that were given as flags, by dotted name; `null` stands for none."""
+    names = {knob.name for knob in knobs(RunConfig)}
+    given = {name: value for name, value in vars(options).items() if name in names}
+    return {name: None if value in ("null", "none", "") else value for name, value in given.items()}
+
+
+def _print_rows(rows: Iterable[dict[str, Any]], as_json: bool, line: Callable[[dict[str, Any]], str]) -> None:
+    for row in rows:
+        print(json.dumps(row, ensure_ascii=False) if as_json else line(row), flush=True)
+
+
+def _ui(options: argparse.Namespace) -> int:
+    from chatgui.ui.app import serve
+
+    serve(home=store.home_folder(options.home), host=options.host, port=options.port, auth=options.auth)
+    return 0
+
+
+def _data(options: argparse.Namespace) -> int:
+    from chatgui.training.report import report
+
+    config = build_flat(RunConfig, {**_fields(options), "data.source": options.source, "model.name": options.tokenizer})
+    row = report(config, LANGUAGE)
+    if options.json:
+        print(json.dumps(row, ensure_ascii=False))
+        return 0
+    for key in ("format", "encoding", "rows", "kept", "splits", "lengths", "supervised_share"):
+        print(f"{key:17} {row[key]}")
+    for dropped in row["dropped"]:
+        print(f"dropped           {dropped['origin']}:{dropped['line']} {dropped['reason']}")
+    return 0
+
+
+def _train(options: argparse.Namespace) -> int:
+    from chatgui.runs.execute import execute
+
+    home = store.home_folder(options.home)
+    file = Path(options.config)
+    is_config = file.suffix in (".yaml", ".yml") or (file.is_file() and file.name != "state.json")
+    if is_config:
+        run = store.create_run(home, read_config(file, _fields(options)), state="starting")
+    else:
+        run = store.find_run(home, options.config)
+        if run.state().state in store.LIVE and not options.resume:
+            raise store.RunError("run.still_running", run=run.id)
+    printer = (lambda event: None) if options.json else _print_event
+    print(run.folder, file=sys.stderr)
+    ended_well = execute(run, printer, resume=options.resume)
+    state = run.state()
+    message = say(state.message.get("key", ""), LANGUAGE, **state.message.get("values", {}))
+    if options.json:
+        row = {"run": run.id, "path": str(run.folder), "state": state.state, "steps": state.step, **state.result}
+        print(json.dumps(row, ensure_ascii=False))
+    if not ended_well:
+        print(message, file=sys.stderr)
+        return 2
+    if not options.json:
+        print(message)
+    return 0
+
+
+def _print_event(event: Event) -> None:
+    match event:
+        case Step():
+            print(
+                f"step {event.step:>6}  epoch {event.epoch:6.2f}  loss {event.loss:7.4f}  "
+                f"rate {event.learning_rate:.2e}  {event.tokens_per_second:8.0f} tok/s",
+                flush=True,
+            )
+        case Evaluation():
+            print(f"step {event.step:>6}  {event.split} loss {event.loss:.4f}", flush=True)
+        case Stage():
+            print(say(f"stage.{event.name}", LANGUAGE), flush=True)
+        case Notice():
+            print(say(event.key, LANGUAGE, **event.values), flush=True)
+        case Failed():
+            pass  # told once, at the end
+
+
+def _runs(options: argparse.Namespace) -> int:
+    rows = (dict(store.summary(run)) for run in store.list_runs(store.home_folder(options.home)))
+    _print_rows(
+        rows, options.json,
+        lambda row: f"{row['run']:44} {row['state']:12} {row['task']:10} {row['model'][-24:]:24} "
+        f"{row['steps']}/{row['total_steps']}",
+    )  # fmt: skip
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    run = store.find_run(store.home_folder(options.home), options.name)
+    state = run.state()
+    message = say(state.message["key"], LANGUAGE, **state.message["values"]) if state.message else ""
+    row = {**store.summary(run), "path": str(run.folder), "message": message, **state.result}
+    if options.json:
+        print(json.dumps(row, ensure_ascii=False))
+        return 0
+    for key, value in row.items():
+        print(f"{key:18} {value}")
+    print((run.folder / "config.yaml").read_text(encoding="utf-8"))
+    return 0
+
+
+def _stop(options: argparse.Namespace) -> int:
+    run = store.find_run(store.home_folder(options.home), options.name)
+    run.request_stop(discard=options.discard)
+    row = {"run": run.id, "state": run.state().state}
+    print(json.dumps(row) if options.json else say("run.stop_asked", LANGUAGE, run=run.id))
+    return 0
+
+
+def _delete(options: argparse.Namespace) -> int:
+    run = store.find_run(store.home_folder(options.home), options.name)
+    run.delete()
+    print(json.dumps({"run": run.id, "state": "deleted"}) if options.json else say("run.deleted", LANGUAGE, run=run.id))
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from chatgui.generation.compare import compare_prompts, load_pair, read_prompts, test_prompts
+
+    run = store.find_run(store.home_folder(options.home), options.name)
+    generation = {**run.config.generation.model_dump(), **_below(_fields(options), "generation.")}
+    settings = build_flat(RunConfig, {f"generation.{name}": value for name, value in generation.items()}).generation
+    prompts = read_prompts(Path(options.prompts)) if options.prompts else test_prompts(run)
+    pair = load_pair(run)
+    rows = compare_prompts(pair, prompts[: options.limit], settings)
+    _print_rows(
+        rows, options.json,
+        lambda row: f"> {row['prompt'][-1]['content']}\n  base:  {row['base']['text']}\n  tuned: {row['tuned']['text']}\n",
+    )  # fmt: skip
+    return 0
+
+
+def _below(flat: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): value for name, value in flat.items() if name.startswith(prefix)}
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from chatgui.evaluation.scorecard import evaluate_run
+
+    run = store.find_run(store.home_folder(options.home), options.name)
+    row = evaluate_run(run, options.split)
+    if options.json:
+        print(json.dumps(row, ensure_ascii=False))
+        return 0
+    print(f"{row['split']}: {row['rows']} rows")
+    for side in ("base", "tuned"):
+        print(f"  {side:6} loss {row[side]['loss']:.4f}  perplexity {row[side]['perplexity']:.2f}")
+    return 0

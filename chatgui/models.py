@@ -1,0 +1,158 @@
+"""A name, a folder or the starter -> model and tokenizer, device, precision, fingerprint.
+
+Weights are read from safetensors alone and code that comes with a model is never run.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chatgui.config import ModelConfig
+from chatgui.errors import ModelError
+from chatgui.tokens.template import Template
+
+if TYPE_CHECKING:
+    import torch
+
+STARTER = Path(__file__).parents[1] / "assets" / "starter"
+LONGEST_DEFAULT_TOKENS = 2048
+"""Limit for a model whose config names none, or names one no laptop could train at."""
+
+
+def locate(name: str) -> str:
+    """The folder a name means, or the name itself when it can only be one of the hub.
+
+    Raises ModelError for a folder without a model in it.
+    """
+    path = STARTER if name == "starter" else Path(name).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise ModelError("model.no_config", name=name)
+        return str(path)
+    if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1 or not name.strip():
+        raise ModelError("model.not_found", name=name)
+    return name
+
+
+def context_tokens(config: ModelConfig) -> int:
+    """Longest sequence the model takes, in tokens, without loading its weights."""
+    from transformers import AutoConfig
+
+    shape = _guard(config.name, lambda: AutoConfig.from_pretrained(locate(config.name), revision=_revision(config)))
+    for name in ("max_position_embeddings", "n_positions", "max_sequence_length"):
+        if isinstance(value := getattr(shape, name, None), int) and value > 0:
+            return value
+    return LONGEST_DEFAULT_TOKENS
+
+
+def default_length_tokens(config: ModelConfig) -> int:
+    """Limit of an example when the config leaves it open: the model's own, but no more than 2,048 tokens."""
+    return min(context_tokens(config), LONGEST_DEFAULT_TOKENS)
+
+
+def load_template(config: ModelConfig) -> Template:
+    """The tokenizer with its chat template. Raises ModelError when it is not there."""
+    from transformers import AutoTokenizer
+
+    path = locate(config.name)
+    return Template(_guard(config.name, lambda: AutoTokenizer.from_pretrained(path, revision=_revision(config))))
+
+
+def load_model(config: ModelConfig, head: str, device: "torch.device", dtype: "torch.dtype") -> Any:
+    """A `transformers` model on `device`, in evaluation mode. `head` names the auto class that loads it."""
+    import transformers
+
+    auto = getattr(transformers, head)
+    path = locate(config.name)
+    if config.random_weights:
+        shape = _guard(config.name, lambda: transformers.AutoConfig.from_pretrained(path, revision=_revision(config)))
+        model = auto.from_config(shape, dtype=dtype)
+    else:
+        model = _guard(
+            config.name,
+            lambda: auto.from_pretrained(path, revision=_revision(config), dtype=dtype, use_safetensors=True),
+        )
+    return model.to(device).eval()
+
+
+def attach_saved(base: Any, folder: Path) -> Any:
+    """`base` with the adapter that a run saved in `folder`, in evaluation mode."""
+    from peft import PeftModel
+
+    return _guard(str(folder), lambda: PeftModel.from_pretrained(base, str(folder))).eval()
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether a result folder holds an adapter (and not all weights)."""
+    return (folder / "adapter_config.json").is_file()
+
+
+def best_device() -> "torch.device":
+    """The first CUDA device, Apple's GPU, or the CPU."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def frozen_dtype(device: "torch.device") -> "torch.dtype":
+    """Precision of weights that are not trained: bfloat16 where the device computes in it, float32 elsewhere."""
+    import torch
+
+    return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+
+
+def weights_fingerprint(model: Any) -> str:
+    """12 hex digits of the SHA-256 over all weights, names and values: equal weights, equal fingerprint."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def stop_ids(model: Any, template: Template) -> frozenset[int]:
+    """Tokens that end a reply: the template's end of turn, the tokenizer's and the model's own end of text."""
+    own = getattr(model.generation_config, "eos_token_id", None)
+    owned = own if isinstance(own, list) else [own]
+    ids = (template.end_of_turn_id, template.tokenizer.eos_token_id, *owned)
+    return frozenset(id_ for id_ in ids if id_ is not None)
+
+
+def parameter_count(name: str) -> int | None:
+    """Number of weights of a local model, read from the headers of its safetensors files; None when not local."""
+    folder = Path(locate(name))
+    files = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
+    return sum(_count(file) for file in files) or None
+
+
+def _count(file: Path) -> int:
+    with file.open("rb") as stream:  # the header: 8 bytes of length, then JSON (safetensors format)
+        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+    total = 0
+    for name, entry in header.items():
+        if name != "__metadata__":
+            size = 1
+            for length in entry["shape"]:
+                size *= length
+            total += size
+    return total
+
+
+def _revision(config: ModelConfig) -> str:
+    return config.revision or "main"
+
+
+def _guard(name: str, load: Callable[[], Any]) -> Any:
+    try:
+        return load()
+    except (OSError, ValueError, KeyError) as error:
+        if isinstance(error, ModelError):
+            raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise ModelError("model.cannot_load", name=name, reason=reason) from error

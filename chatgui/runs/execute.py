@@ -1,0 +1,201 @@
+"""One run from its folder to its result, in this process: what `chatgui train RUN` does.
+
+Everything that can go wrong ends in a truthful state and a sentence; this is one of the two places that catch all.
+"""
+
+import errno
+import json
+import os
+import resource
+import shutil
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from chatgui.config import RunConfig
+from chatgui.errors import ChatGuiError
+from chatgui.events import Checkpoint, Event, Failed, Finished, Notice, Resumed, Stage, Step
+from chatgui.runs.store import Run, write_atomically
+
+STATE_SECONDS = 0.5
+"""Longest time between two writes of state.json while steps go by."""
+
+
+def execute(run: Run, on_event: Callable[[Event], None] = lambda event: None, resume: bool = False) -> bool:
+    """Train the run. True when it ended with a result; the reason of a failure is in its state and events.
+
+    `on_event` sees every event as well (the terminal prints them).
+    """
+    process = psutil.Process()
+    run.set_state(
+        state="starting", pid=process.pid, pid_started=process.create_time(), heartbeat=time.time(), message={}
+    )
+    journal = _Journal(run, on_event)
+    signal.signal(signal.SIGTERM, lambda number, frame: journal.ask_to_stop())
+    try:
+        _train(run, journal, resume)
+    except ChatGuiError as error:
+        journal.fail(error.key, _plain(error.values))
+    except MemoryError:
+        journal.fail("run.out_of_memory", {})
+    except OSError as error:
+        traceback.print_exc()
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        journal.fail("run.disk_full" if full else "run.crashed", {"reason": str(error), "log": str(run.log)})
+    except Exception as error:  # the worker's boundary: whatever it was, the run must say so
+        traceback.print_exc()
+        out_of_memory = "out of memory" in str(error).lower()
+        key = "run.out_of_memory" if out_of_memory else "run.crashed"
+        journal.fail(key, {} if out_of_memory else {"reason": _first_line(error), "log": str(run.log)})
+    return run.state().state in ("finished", "stopped")
+
+
+class _Journal:
+    """Writes events and state, and knows whether somebody asked to stop."""
+
+    def __init__(self, run: Run, on_event: Callable[[Event], None]) -> None:
+        self.run = run
+        self.on_event = on_event
+        self.terminated = False
+        self.written = 0.0
+
+    def emit(self, event: Event) -> None:
+        self.run.append(event)
+        self.on_event(event)
+        if isinstance(event, Stage):
+            self.run.set_state(stage=event.name, heartbeat=time.time())
+        elif isinstance(event, Step) and time.monotonic() - self.written > STATE_SECONDS:
+            self.run.set_state(step=event.step, heartbeat=time.time())
+            self.written = time.monotonic()
+
+    def ask_to_stop(self) -> None:
+        self.terminated = True
+
+    def should_stop(self) -> bool:
+        return self.terminated or self.run.stop_request() is not None
+
+    def fail(self, key: str, values: dict[str, Any]) -> None:
+        try:
+            self.emit(Failed(key, values))
+            self.run.set_state(state="failed", message={"key": key, "values": values}, stage="")
+        except OSError:  # not even a line fits on the disk: a dead process with a live state reads "interrupted"
+            traceback.print_exc()
+
+
+def _train(run: Run, journal: _Journal, resume: bool) -> None:
+    config = run.config
+    journal.emit(Stage("imports"))
+    import torch
+
+    from chatgui import models
+    from chatgui.training.loop import total_steps, train
+    from chatgui.training.prepare import prepare
+
+    journal.emit(Stage("data"))
+    prepared = prepare(config)
+    for dropped, key in ((prepared.dataset.dropped, "run.rows_dropped"), (prepared.encoded.dropped, "run.rows_unfit")):
+        if dropped:
+            journal.emit(Notice(key, {"count": len(dropped), "line": dropped[0].line, "reason": str(dropped[0].reason)}))
+    if prepared.encoded.cut and config.task.kind != "pretrain":
+        journal.emit(Notice("run.rows_cut", {"count": prepared.encoded.cut, "limit": prepared.max_length_tokens}))
+    write_atomically(run.folder / "splits.json", json.dumps(prepared.splits.fingerprints()))
+    total = total_steps(len(prepared.train), config.training)
+    run.set_state(total_steps=total)
+    journal.emit(Stage("model"))
+    torch.manual_seed(config.training.seed)
+    device = models.best_device()
+    dtype = models.frozen_dtype(device) if config.adapter.kind != "full" else torch.float32
+    base = models.load_model(config.model, config.task.HEAD, device, dtype)
+    model = config.adapter.attach(base, total)
+    for weight in model.parameters():
+        if weight.requires_grad:  # what learns is kept in full precision, whatever the frozen weights have
+            weight.data = weight.data.float()
+    start = None
+    if resume and run.checkpoints():
+        from chatgui.runs.checkpoints import read_checkpoint
+
+        start = read_checkpoint(run.checkpoints()[-1], device)
+        journal.emit(Resumed(start.step))
+    journal.emit(Stage("training"))
+    run.set_state(state="running")
+    outcome = train(
+        model, config.task, prepared.train, prepared.validation, config.training,
+        emit=journal.emit, should_stop=journal.should_stop, keep=_keeper(run, journal), resume=start,
+    )  # fmt: skip
+    reason = run.stop_request() or "keep"
+    if not (outcome.stopped and reason == "discard"):
+        journal.emit(Stage("saving"))
+        _save(run, model, prepared.template.tokenizer, config)
+    result = {
+        "seconds": round(outcome.seconds, 2), "tokens": outcome.tokens, "train_loss": outcome.train_loss,
+        "validation_loss": outcome.validation_loss,
+        "tokens_per_second": round(outcome.tokens / max(outcome.seconds, 1e-9), 1),
+        "peak_memory_bytes": _peak_memory_bytes(device),
+    }  # fmt: skip
+    name = "stopped" if outcome.stopped else "finished"
+    key = f"run.stopped_{reason}" if outcome.stopped else "run.finished"
+    journal.emit(Finished(outcome.steps, outcome.seconds, reason="stopped" if outcome.stopped else "done"))
+    run.set_state(state=name, step=outcome.steps, result=result, stage="", message={"key": key, "values": {}})
+
+
+def _keeper(run: Run, journal: _Journal) -> Callable[[Any], None]:
+    from chatgui.runs.checkpoints import write_checkpoint
+
+    def keep(snapshot: Any) -> None:
+        folder = write_checkpoint(run.folder / "checkpoints", snapshot)
+        run.thin_checkpoints()
+        journal.emit(Checkpoint(snapshot.step, folder.name))
+
+    return keep
+
+
+def _save(run: Run, model: Any, tokenizer: Any, config: RunConfig) -> None:
+    """The result under a temporary name first: a model folder is whole or not there."""
+    temporary = run.folder / ".model"
+    shutil.rmtree(temporary, ignore_errors=True)
+    model.save_pretrained(temporary)
+    tokenizer.save_pretrained(temporary)
+    (temporary / "README.md").write_text(_card(run, config), encoding="utf-8")
+    shutil.rmtree(run.model_folder, ignore_errors=True)
+    temporary.rename(run.model_folder)
+
+
+def _card(run: Run, config: RunConfig) -> str:
+    return (
+        f"# {run.id}\n\n"
+        f"Fine-tuned with ChatGUI from `{config.model.name}` on `{config.data.source}` "
+        f"(task {config.task.kind}, adapter {config.adapter.kind}).\n\n"
+        "The config beside this folder (`config.yaml`) repeats the run; `splits.json` names the rows of each split.\n"
+    )
+
+
+def _peak_memory_bytes(device: Any) -> int:
+    """Of the GPU where there is one, else of this process (resident)."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts kibibytes, macOS bytes
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value if isinstance(value, (int, float, str)) else str(value) for name, value in values.items()}
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+
+
+def redirect_to_log(run: Run) -> None:
+    """Send this process's output to the run's log file, for good."""
+    path = Path(run.log)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)

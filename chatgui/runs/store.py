@@ -1,0 +1,225 @@
+"""A run's folder: the only place that knows its file names. Truth is on disk, so every reader sees the same."""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from chatgui.config import RunConfig, read_config, write_config
+from chatgui.errors import RunError
+from chatgui.events import Event, from_line, latest, to_line
+
+LIVE = ("starting", "running", "stopping")
+ENDED = ("stopped", "finished", "failed", "interrupted")
+CHECKPOINTS_KEPT = 2
+
+
+@dataclass(frozen=True)
+class State:
+    """What a run is doing. `state` is queued, one of LIVE or one of ENDED; times are seconds since the epoch."""
+
+    state: str
+    created: float
+    pid: int | None = None
+    pid_started: float | None = None
+    """Start time of that process: a pid alone may have been given to another one."""
+    heartbeat: float | None = None
+    step: int = 0
+    total_steps: int = 0
+    stage: str = ""
+    message: dict[str, Any] = field(default_factory=dict)
+    """Of an ended run: locale `key` and `values`."""
+    result: dict[str, Any] = field(default_factory=dict)
+    """Of a run that trained: seconds, losses, tokens per second, peak memory."""
+
+
+class Run:
+    """One run, by its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def id(self) -> str:
+        """Name of the folder."""
+        return self.folder.name
+
+    @property
+    def config(self) -> RunConfig:
+        """The whole config as it was at the start."""
+        return read_config(self.folder / "config.yaml")
+
+    @property
+    def model_folder(self) -> Path:
+        """Where the result is, once `has_model`."""
+        return self.folder / "model"
+
+    @property
+    def has_model(self) -> bool:
+        """Whether the run kept a result."""
+        return (self.model_folder / "tokenizer_config.json").is_file()
+
+    @property
+    def log(self) -> Path:
+        """Everything the worker printed."""
+        return self.folder / "log.txt"
+
+    def state(self) -> State:
+        """The state as it is: a live one whose process is gone reads `interrupted`."""
+        try:
+            values = json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError) as error:
+            raise RunError("run.no_state", run=self.id) from error
+        state = State(**{key: value for key, value in values.items() if key in State.__dataclass_fields__})
+        if state.state in LIVE and not is_alive(state):
+            return replace(state, state="interrupted", message={"key": "run.interrupted", "values": {}})
+        return state
+
+    def set_state(self, **changes: Any) -> State:
+        """Replace some fields of state.json, atomically."""
+        state = replace(self.state(), **changes)
+        write_atomically(self.folder / "state.json", json.dumps(asdict(state), ensure_ascii=False))
+        return state
+
+    def append(self, event: Event) -> None:
+        """One more line in events.jsonl."""
+        with (self.folder / "events.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write(to_line(event) + "\n")
+
+    def events_since(self, offset: int) -> tuple[list[Event], int]:
+        """Events behind byte `offset`, and the offset to ask from next time. A torn last line waits for its rest."""
+        try:
+            with (self.folder / "events.jsonl").open("rb") as stream:
+                stream.seek(offset)
+                content = stream.read()
+        except FileNotFoundError:
+            return [], 0
+        whole = content[: content.rfind(b"\n") + 1]
+        lines = whole.decode("utf-8", "replace").split("\n")
+        return [event for line in lines if (event := from_line(line)) is not None], offset + len(whole)
+
+    def events(self) -> list[Event]:
+        """All events that count."""
+        return latest(self.events_since(0)[0])
+
+    def request_stop(self, discard: bool = False) -> None:
+        """Ask the worker to stop after its current step, keeping what was learnt or not. A queued run just ends.
+
+        Raises RunError when the run has already ended.
+        """
+        state = self.state()
+        if state.state in ENDED:
+            raise RunError("run.not_running", run=self.id, state=state.state)
+        write_atomically(self.folder / "stop.json", json.dumps({"discard": discard}))
+        if state.state == "queued":
+            self.set_state(state="stopped", message={"key": "run.stopped_in_queue", "values": {}})
+        else:
+            self.set_state(state="stopping")
+
+    def stop_request(self) -> str | None:
+        """`keep`, `discard`, or None when nobody asked."""
+        try:
+            text = (self.folder / "stop.json").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        return "discard" if json.loads(text)["discard"] else "keep"
+
+    def checkpoints(self) -> list[Path]:
+        """Complete checkpoints, oldest first."""
+        return sorted((self.folder / "checkpoints").glob("step-*"))
+
+    def thin_checkpoints(self) -> None:
+        """Keep the newest ones only."""
+        for folder in self.checkpoints()[:-CHECKPOINTS_KEPT]:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def delete(self) -> None:
+        """Remove the folder. Raises RunError while the run is live."""
+        if self.state().state in LIVE:
+            raise RunError("run.still_running", run=self.id)
+        shutil.rmtree(self.folder)
+
+
+def is_alive(state: State) -> bool:
+    """Whether the process a state names still runs, and is the same process."""
+    try:
+        process = psutil.Process(state.pid)
+        same = state.pid_started is None or abs(process.create_time() - state.pid_started) < 1.5
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, ValueError, TypeError):
+        return False
+
+
+def home_folder(option: str | None = None) -> Path:
+    """`--home`, else `$CHATGUI_HOME`, else the persistent disk of a Space, else `~/.chatgui`."""
+    chosen = option or os.environ.get("CHATGUI_HOME")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    return Path("/data/chatgui") if os.access("/data", os.W_OK) else Path.home() / ".chatgui"
+
+
+def create_run(home: Path, config: RunConfig, state: str = "queued") -> Run:
+    """A new run folder. Raises RunError when it cannot be written (a read-only home, a full disk)."""
+    subject = re.sub(r"[^a-z0-9]+", "-", Path(config.data.source).stem.lower()).strip("-")[:24] or "run"
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{subject}-{secrets.token_hex(2)}"
+    run = Run(home / "runs" / name)
+    try:
+        run.folder.mkdir(parents=True)
+        write_config(config, run.folder / "config.yaml")
+        first = State(state, time.time())
+        write_atomically(run.folder / "state.json", json.dumps(asdict(first)))
+    except OSError as error:
+        shutil.rmtree(run.folder, ignore_errors=True)
+        raise RunError("run.cannot_write", path=str(home), reason=error.strerror or str(error)) from error
+    return run
+
+
+def find_run(home: Path, name: str) -> Run:
+    """A run by its id, a unique beginning or end of it, its folder, or `last`. Raises RunError when there is none."""
+    if (Path(name) / "state.json").is_file():
+        return Run(Path(name).absolute())
+    runs = list_runs(home)
+    if name == "last" and runs:
+        return runs[0]
+    fitting = [run for run in runs if run.id == name] or [
+        run for run in runs if run.id.startswith(name) or run.id.endswith(name)
+    ]
+    if len(fitting) != 1:
+        known = ", ".join(run.id for run in runs[:5]) or "-"
+        raise RunError("run.not_found" if not fitting else "run.ambiguous", run=name, home=str(home), known=known)
+    return fitting[0]
+
+
+def list_runs(home: Path) -> list[Run]:
+    """All runs of a home, newest first."""
+    folders = sorted((home / "runs").glob("*/state.json"), reverse=True)
+    return [Run(file.parent) for file in folders]
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write to a temporary name, flush to disk, rename: a reader sees the old text or the new one, never half."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+
+
+def summary(run: Run) -> Mapping[str, Any]:
+    """One line of a table of runs."""
+    state, config = run.state(), run.config
+    return {
+        "run": run.id, "state": state.state, "task": config.task.kind, "model": config.model.name,
+        "data": config.data.source, "adapter": config.adapter.kind, "steps": state.step,
+        "total_steps": state.total_steps, "created": state.created,
+        "validation_loss": state.result.get("validation_loss"),
+    }  # fmt: skip

@@ -1,0 +1,58 @@
+"""From a RunConfig to examples: load, split, encode. The page's preview and the worker call the same function."""
+
+from dataclasses import dataclass
+
+from chatgui.config import RunConfig
+from chatgui.data.conversation import Row
+from chatgui.data.load import Dataset, load
+from chatgui.data.split import Splits, split
+from chatgui.errors import DataError
+from chatgui.models import default_length_tokens, load_template
+from chatgui.tokens.example import Example
+from chatgui.tokens.report import Encoded, encode_rows
+from chatgui.tokens.template import Template
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything a run reads, nothing it writes. `train` and `validation` are arranged as the task wants them."""
+
+    dataset: Dataset
+    splits: Splits
+    template: Template
+    max_length_tokens: int
+    encoded: Encoded
+    """The training rows one by one, before the task arranges them."""
+    train: tuple[Example, ...]
+    validation: tuple[Example, ...]
+
+
+def length_limit(config: RunConfig) -> int:
+    """Tokens an example may have: the config's limit, never more than the model takes."""
+    return min(config.training.max_length_tokens or default_length_tokens(config.model), default_length_tokens(config.model))
+
+
+def make_example(config: RunConfig, row: Row, template: Template, limit_tokens: int) -> Example:
+    """Ids and labels of one row: what the preview shows and what the batch holds."""
+    return config.task.make_example(row.item, template, limit_tokens)
+
+
+def prepare(config: RunConfig) -> Prepared:
+    """Raises DataError or ModelError with the sentence to show; also when no training row can teach anything."""
+    dataset = load(config.data)
+    splits = split(dataset.rows, config.data)
+    template = load_template(config.model)
+    limit = length_limit(config)
+    encoded = {name: encode(config, splits.named(name), template, limit) for name in ("train", "validation")}
+    if not encoded["train"].examples:
+        reason = encoded["train"].dropped[0].reason
+        raise DataError("data.nothing_usable", source=config.data.source, rows=len(splits.train), reason=reason)
+    train, validation = (
+        tuple(config.task.arrange(list(encoded[name].examples), limit)) for name in ("train", "validation")
+    )
+    return Prepared(dataset, splits, template, limit, encoded["train"], train, validation)
+
+
+def encode(config: RunConfig, rows: tuple[Row, ...], template: Template, limit_tokens: int) -> Encoded:
+    """Examples of some rows, with what was dropped."""
+    return encode_rows(rows, lambda item: config.task.make_example(item, template, limit_tokens))
