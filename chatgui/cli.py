@@ -112,7 +112,7 @@ def _ui(options: argparse.Namespace) -> int:
 
 
 def _data(options: argparse.Namespace) -> int:
-    from chatgui.training.report import report
+    from chatgui.prepare import report
 
     config = build_flat(RunConfig, {**_fields(options), "data.source": options.source, "model.name": options.tokenizer})
     row = report(config, LANGUAGE)
@@ -212,13 +212,14 @@ def _delete(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from chatgui.generation.compare import compare_prompts, load_pair, read_prompts, test_prompts
+    from chatgui.generation.compare import compare_prompts, read_prompts, test_prompts
+    from chatgui.generation.pair import load_pair
 
     run = store.find_run(store.home_folder(options.home), options.name)
     generation = {**run.config.generation.model_dump(), **_below(_fields(options), "generation.")}
     settings = build_flat(RunConfig, {f"generation.{name}": value for name, value in generation.items()}).generation
-    prompts = read_prompts(Path(options.prompts)) if options.prompts else test_prompts(run)
-    pair = load_pair(run)
+    prompts = read_prompts(Path(options.prompts)) if options.prompts else test_prompts(run.config)
+    pair = load_pair(run.config, run.result_folder())
     rows = compare_prompts(pair, prompts[: options.limit], settings)
     _print_rows(
         rows, options.json,
@@ -232,10 +233,10 @@ def _below(flat: dict[str, Any], prefix: str) -> dict[str, Any]:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from chatgui.evaluation.scorecard import evaluate_run
+    from chatgui.evaluation.scorecard import evaluate_pair
 
     run = store.find_run(store.home_folder(options.home), options.name)
-    row = evaluate_run(run, options.split)
+    row = evaluate_pair(run.config, run.result_folder(), options.split)
     if options.json:
         print(json.dumps(row, ensure_ascii=False))
         return 0

@@ -60,6 +60,13 @@ def load_template(config: ModelConfig) -> Template:
     return Template(_guard(config.name, lambda: AutoTokenizer.from_pretrained(path, revision=_revision(config))))
 
 
+def saved_template(folder: Path) -> Template:
+    """The tokenizer and chat template that a run saved with its result; an adapter folder has no config.json."""
+    from transformers import AutoTokenizer
+
+    return Template(_guard(str(folder), lambda: AutoTokenizer.from_pretrained(str(folder))))
+
+
 def load_model(config: ModelConfig, head: str, device: "torch.device", dtype: "torch.dtype") -> Any:
     """A `transformers` model on `device`, in evaluation mode. `head` names the auto class that loads it."""
     import transformers
@@ -103,6 +110,13 @@ def frozen_dtype(device: "torch.device") -> "torch.dtype":
     import torch
 
     return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+
+
+def precision(device: "torch.device") -> Any:
+    """Context in which a forward pass computes: bfloat16 where it is native, as it stands elsewhere."""
+    import torch
+
+    return torch.autocast(device.type, torch.bfloat16, enabled=frozen_dtype(device) == torch.bfloat16)
 
 
 def weights_fingerprint(model: Any) -> str:

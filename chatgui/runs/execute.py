@@ -94,8 +94,8 @@ def _train(run: Run, journal: _Journal, resume: bool) -> None:
     import torch
 
     from chatgui import models
+    from chatgui.prepare import prepare
     from chatgui.training.loop import total_steps, train
-    from chatgui.training.prepare import prepare
 
     journal.emit(Stage("data"))
     prepared = prepare(config)

@@ -67,6 +67,12 @@ class Run:
         """Whether the run kept a result."""
         return (self.model_folder / "tokenizer_config.json").is_file()
 
+    def result_folder(self) -> Path:
+        """`model_folder`. Raises RunError when there is no result in it."""
+        if not self.has_model:
+            raise RunError("run.no_model", run=self.id, state=self.state().state)
+        return self.model_folder
+
     @property
     def log(self) -> Path:
         """Everything the worker printed."""
@@ -88,6 +94,14 @@ class Run:
         state = replace(self.state(), **changes)
         write_atomically(self.folder / "state.json", json.dumps(asdict(state), ensure_ascii=False))
         return state
+
+    def marked_interrupted(self) -> bool:
+        """Whether the file itself already says so (`state` also says it when the process is just gone)."""
+        return json.loads((self.folder / "state.json").read_text(encoding="utf-8"))["state"] == "interrupted"
+
+    def claim(self, pid: int) -> None:
+        """Say that process `pid` is about to train this run."""
+        self.set_state(state="starting", pid=pid, pid_started=psutil.Process(pid).create_time(), stage="imports")
 
     def append(self, event: Event) -> None:
         """One more line in events.jsonl."""

@@ -23,6 +23,10 @@ class Encoded:
         """Examples of which something was left out at the end."""
         return sum(example.cut_tokens > 0 for example in self.examples)
 
+    def cut_lines(self) -> list[int]:
+        """Lines of the rows that were cut."""
+        return [row.line for row, example in zip(self.rows, self.examples, strict=True) if example.cut_tokens]
+
     @property
     def supervised_share(self) -> float:
         """Labels that teach, as a share of all tokens."""

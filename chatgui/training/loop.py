@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chatgui.config import TrainingConfig
+from chatgui.evaluation.losses import mean_loss
 from chatgui.events import Evaluation, Event, Step
+from chatgui.models import precision
 from chatgui.tasks import Task
 from chatgui.tokens.batches import collate, micro_batches, plan_epoch
 from chatgui.tokens.example import Example
@@ -80,7 +82,7 @@ def train(
     def look(at: int) -> float | None:
         if not validation_examples:
             return None
-        loss = evaluate(model, task, validation_examples, config.micro_batch_tokens)
+        loss = mean_loss(model, task, validation_examples, config.micro_batch_tokens)
         emit(Evaluation(at, "validation", loss, task.metrics(loss)))
         return loss
 
@@ -119,24 +121,6 @@ def train(
     return Outcome(step, seconds, tokens, sum(recent) / max(1, len(recent)), validation_loss, stopped)
 
 
-def evaluate(model: Any, task: Task, examples: Sequence[Example], budget_tokens: int) -> float:
-    """Mean loss in nats per labelled token over all examples together."""
-    import torch
-
-    was_training = model.training
-    model.eval()
-    lengths = [len(example) for example in examples]
-    device = next(model.parameters()).device
-    loss, count = 0.0, 0
-    with torch.inference_mode(), _precision(device):
-        for part in micro_batches(range(len(examples)), lengths, budget_tokens):
-            batch = collate([examples[index] for index in part], device)
-            loss += task.loss(model, batch).item()
-            count += batch.supervised
-    model.train(was_training)
-    return loss / max(1, count)
-
-
 def _step(
     model: Any, task: Task, parts: Sequence[Sequence[Example]], weights: "list[torch.nn.Parameter]",
     config: TrainingConfig,
@@ -150,19 +134,12 @@ def _step(
     supervised = max(1, sum(batch.supervised for batch in batches))
     total = torch.zeros((), device=device)
     for batch in batches:
-        with _precision(device):
+        with precision(device):
             loss = task.loss(model, batch) / supervised
         loss.backward()
         total += loss.detach()
     grad_norm = torch.nn.utils.clip_grad_norm_(weights, config.max_grad_norm)
     return total.item(), grad_norm.item(), sum(batch.tokens for batch in batches)
-
-
-def _precision(device: "torch.device") -> Any:
-    import torch
-
-    native = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return torch.autocast(device.type, torch.bfloat16, enabled=native)
 
 
 def _steps(lengths: Sequence[int], config: TrainingConfig, done: int, total: int) -> Iterator[list[int]]:

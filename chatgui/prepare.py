@@ -1,15 +1,18 @@
 """From a RunConfig to examples: load, split, encode. The page's preview and the worker call the same function."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from chatgui.config import RunConfig
 from chatgui.data.conversation import Row
 from chatgui.data.load import Dataset, load
+from chatgui.data.split import NAMES as SPLIT_NAMES
 from chatgui.data.split import Splits, split
 from chatgui.errors import DataError
 from chatgui.models import default_length_tokens, load_template
 from chatgui.tokens.example import Example
 from chatgui.tokens.report import Encoded, encode_rows
+from chatgui.text import DEFAULT_LANGUAGE
 from chatgui.tokens.template import Template
 
 
@@ -56,3 +59,22 @@ def prepare(config: RunConfig) -> Prepared:
 def encode(config: RunConfig, rows: tuple[Row, ...], template: Template, limit_tokens: int) -> Encoded:
     """Examples of some rows, with what was dropped."""
     return encode_rows(rows, lambda item: config.task.make_example(item, template, limit_tokens))
+
+
+def report(config: RunConfig, language: str = DEFAULT_LANGUAGE) -> dict[str, Any]:
+    """What `chatgui data --json` prints and the Dataset tab shows, in plain values."""
+    dataset = load(config.data)
+    splits = split(dataset.rows, config.data)
+    limit = length_limit(config)
+    encoded = encode(config, dataset.rows, load_template(config.model), limit)
+    dropped = [
+        {"origin": row.origin, "line": row.line, "reason": row.reason.text(language)}
+        for row in (*dataset.dropped, *encoded.dropped)
+    ]
+    findings = [{"kind": "cut", "count": encoded.cut, "limit": limit, "rows": encoded.cut_lines()}] if encoded.cut else []
+    return {
+        "format": dataset.format, "encoding": dataset.encoding, "rows": dataset.read,
+        "kept": dataset.read - len(dropped), "dropped": dropped,
+        "splits": {name: len(splits.named(name)) for name in SPLIT_NAMES},
+        "lengths": encoded.lengths(), "supervised_share": round(encoded.supervised_share, 4), "findings": findings,
+    }  # fmt: skip

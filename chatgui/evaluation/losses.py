@@ -1,0 +1,27 @@
+"""Loss over a whole split, as training watches it and as the scorecard states it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from chatgui.models import precision
+from chatgui.tasks import Task
+from chatgui.tokens.batches import collate, micro_batches
+from chatgui.tokens.example import Example
+
+
+def mean_loss(model: Any, task: Task, examples: Sequence[Example], budget_tokens: int) -> float:
+    """Mean loss in nats per labelled token over all examples together. Leaves the model in the mode it was in."""
+    import torch
+
+    was_training = model.training
+    model.eval()
+    lengths = [len(example) for example in examples]
+    device = next(model.parameters()).device
+    loss, count = 0.0, 0
+    with torch.inference_mode(), precision(device):
+        for part in micro_batches(range(len(examples)), lengths, budget_tokens):
+            batch = collate([examples[index] for index in part], device)
+            loss += task.loss(model, batch).item()
+            count += batch.supervised
+    model.train(was_training)
+    return loss / max(1, count)

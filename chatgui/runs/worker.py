@@ -1,0 +1,128 @@
+"""The training thread of the page server, and the worker process it starts for each run.
+
+The thread takes queued runs in order and looks after the live one; the worker trains. A worker outlives its server: a
+new server finds it through `state.json`. A spare worker stands ready with its imports done, waiting for a run folder
+on its standard input; it leaves when that closes.
+"""
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+import chatgui
+from chatgui.runs.store import LIVE, Run, list_runs
+
+POLL_SECONDS = 0.3
+log = logging.getLogger(__name__)
+
+
+class TrainingThread:
+    """Runs the queue of one home. Only the owner of the home's lock does; other servers read and wait for it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._lock = FileLock(home / "server.lock")
+        self._wake = threading.Event()
+        self._closing = False
+        self._spare: subprocess.Popen[str] | None = None
+        self._workers: list[subprocess.Popen[str]] = []
+        self._thread = threading.Thread(target=self._work, name="training", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look after the queue."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look at the queue now."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """Stop looking after the queue. A live worker goes on without us; the spare leaves."""
+        self._closing = True
+        self._wake.set()
+        self._thread.join(timeout=5)
+        if self._spare and self._spare.stdin:
+            self._spare.stdin.close()
+            self._spare.wait(timeout=10)
+        self._lock.release()
+
+    def _work(self) -> None:
+        while not self._closing:
+            try:
+                if self._own():
+                    self._look()
+            except OSError:  # a full or vanished disk may come back; the thread must still be there then
+                log.exception("the training thread could not read or write %s", self.home)
+            self._wake.wait(POLL_SECONDS)
+            self._wake.clear()
+
+    def _own(self) -> bool:
+        if not self._lock.is_locked:
+            try:
+                self._lock.acquire(timeout=0)
+            except Timeout:
+                return False
+        return True
+
+    def _look(self) -> None:
+        for worker in self._workers:
+            worker.poll()  # collects the exit status, so that no dead process lingers
+        busy = False
+        queued: list[Run] = []
+        for run in list_runs(self.home):
+            state = run.state()
+            if state.state == "interrupted" and not run.marked_interrupted():
+                run.set_state(state="interrupted", message=state.message, stage="")
+            busy = busy or state.state in LIVE
+            if state.state == "queued":
+                queued.append(run)
+        if queued and not busy:
+            self._launch(queued[-1])
+        elif not busy and self._spare is None:
+            self._spare = _start_worker()
+
+    def _launch(self, run: Run) -> None:
+        worker = self._spare if self._spare and self._spare.poll() is None else _start_worker()
+        self._spare = None
+        self._workers.append(worker)
+        run.claim(worker.pid)
+        assert worker.stdin is not None
+        worker.stdin.write(f"{run.folder}\n")
+        worker.stdin.close()
+        log.info("worker %s trains %s", worker.pid, run.id)
+
+
+def _start_worker() -> "subprocess.Popen[str]":
+    package = str(Path(chatgui.__file__).parents[1])
+    path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+    return subprocess.Popen(
+        [sys.executable, "-m", "chatgui.runs.worker"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, text=True, start_new_session=True, env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+
+
+def main() -> int:
+    """A worker: import what training needs, wait for a run folder, train it, leave."""
+    import peft  # noqa: F401  (imported ahead: the person who presses Start should not wait for it)
+    import torch  # noqa: F401
+    from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401
+
+    from chatgui import prepare  # noqa: F401
+    from chatgui.runs.execute import execute, redirect_to_log
+    from chatgui.training import loop  # noqa: F401
+
+    line = sys.stdin.readline().strip()
+    if not line:
+        return 0
+    run = Run(Path(line))
+    redirect_to_log(run)
+    return 0 if execute(run) else 2
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

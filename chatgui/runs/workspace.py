@@ -1,0 +1,108 @@
+"""All runs of a home and the models loaded for replies: what the page and the endpoint share. One a process."""
+
+import hashlib
+import shutil
+import threading
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chatgui.config import RunConfig
+from chatgui.data.load import DataConfig, Dataset, find, load
+from chatgui.errors import RunError
+from chatgui.runs.store import LIVE, Run, create_run, find_run, list_runs
+from chatgui.runs.worker import TrainingThread
+
+if TYPE_CHECKING:
+    from chatgui.generation.pair import Pair
+    from chatgui.tokens.template import Template
+
+PAIRS_KEPT = 2
+"""Pairs of models held in memory for the chat; the one used longest ago makes room."""
+
+
+class Workspace:
+    """The runs of one home. Safe to use from several threads."""
+
+    def __init__(self, home: Path) -> None:
+        """Raises RunError when the home cannot be written."""
+        self.home = home
+        try:
+            (home / "runs").mkdir(parents=True, exist_ok=True)
+            (home / "uploads").mkdir(exist_ok=True)
+        except OSError as error:
+            raise RunError("run.cannot_write", path=str(home), reason=error.strerror or str(error)) from error
+        self.training = TrainingThread(home)
+        self._pairs: dict[str, Pair] = {}
+        self._loading = threading.Lock()
+        self._datasets = lru_cache(maxsize=4)(lambda config, changed: load(config))
+        self._templates = lru_cache(maxsize=8)(_load_template)
+
+    def start_run(self, config: RunConfig) -> Run:
+        """Queue a run; the training thread takes it as soon as no other is live."""
+        run = create_run(self.home, config)
+        self.training.wake()
+        return run
+
+    def runs(self) -> list[Run]:
+        """Newest first."""
+        return list_runs(self.home)
+
+    def run(self, name: str) -> Run:
+        """Raises RunError when there is none."""
+        return find_run(self.home, name)
+
+    def live_run(self) -> Run | None:
+        """The run that is training now, if one is."""
+        return next((run for run in self.runs() if run.state().state in LIVE), None)
+
+    def dataset(self, config: DataConfig) -> Dataset:
+        """As `load`, remembered: the page asks for the same data at each turn of a page."""
+        path = find(config.source)
+        changed = path.stat().st_mtime_ns if path else 0  # a file edited on disk must be read again
+        return self._datasets(config, changed)
+
+    def template(self, config: RunConfig) -> "Template":
+        """Tokenizer and template of a config's model, remembered."""
+        return self._templates(config.model)
+
+    def keep_upload(self, file: Path) -> Path:
+        """A copy of an uploaded file that outlives the browser session, so that its run can be repeated."""
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+        kept = self.home / "uploads" / digest / file.name
+        if not kept.exists():
+            try:
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, kept)
+            except OSError as error:
+                raise RunError("run.cannot_write", path=str(kept), reason=error.strerror or str(error)) from error
+        return kept
+
+    def pair(self, run: Run, tell: Callable[[str], Any] = lambda stage: None) -> "Pair":
+        """Base and fine-tuned model of a run, loaded once. `tell` hears `loading` when it has to wait.
+
+        Raises RunError when the run kept no result, ModelError when its base is gone.
+        """
+        folder = run.result_folder()
+        with self._loading:
+            pair = self._pairs.pop(run.id, None)
+            if pair is None:
+                tell("loading")
+                from chatgui.generation.pair import load_pair
+
+                while len(self._pairs) >= PAIRS_KEPT:
+                    self._pairs.pop(next(iter(self._pairs)))
+                pair = load_pair(run.config, folder)
+            self._pairs[run.id] = pair  # last in the dict: used last
+            return pair
+
+    def has_pair(self, run: Run) -> bool:
+        """Whether `pair` would answer at once."""
+        return run.id in self._pairs
+
+
+def _load_template(model: Any) -> "Template":
+    from chatgui.models import load_template
+
+    return load_template(model)
