@@ -19,7 +19,9 @@ from chatgui.fields import build_flat, knobs
 from chatgui.runs import store
 from chatgui.text import preferred_language, say
 
-LANGUAGE = preferred_language((os.environ.get("LC_ALL") or os.environ.get("LANG") or "").split(".")[0].replace("_", "-"))
+LANGUAGE = preferred_language(
+    (os.environ.get("LC_ALL") or os.environ.get("LANG") or "").split(".")[0].replace("_", "-")
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -86,7 +88,10 @@ def _add_flags(command: argparse.ArgumentParser, prefixes: tuple[str, ...], flag
     """One flag for each field of RunConfig below `prefixes`; values are checked by the config, not by argparse."""
     group = command.add_argument_group(say("cli.fields", LANGUAGE))
     for knob in knobs(RunConfig):
-        if knob.name.startswith(prefixes) and knob.name not in ("version", "data.source" if prefixes == ("data.",) else ""):
+        if knob.name.startswith(prefixes) and knob.name not in (
+            "version",
+            "data.source" if prefixes == ("data.",) else "",
+        ):
             help_text = f"{knob.info(LANGUAGE)} [{knob.default}]".replace("%", "%%")
             metavar = "|".join(map(str, knob.choices)) or knob.type.__name__.upper()
             group.add_argument(flag(knob), dest=knob.name, metavar=metavar, help=help_text, default=argparse.SUPPRESS)
@@ -136,11 +141,10 @@ def _train(options: argparse.Namespace) -> int:
         run = store.create_run(home, read_config(file, _fields(options)), state="starting")
     else:
         run = store.find_run(home, options.config)
-        if run.state().state in store.LIVE and not options.resume:
-            raise store.RunError("run.still_running", run=run.id)
+        run.reopen(resume=options.resume, state="starting")
     printer = (lambda event: None) if options.json else _print_event
     print(run.folder, file=sys.stderr)
-    ended_well = execute(run, printer, resume=options.resume)
+    ended_well = execute(run, printer)
     state = run.state()
     message = say(state.message.get("key", ""), LANGUAGE, **state.message.get("values", {}))
     if options.json:
@@ -221,11 +225,13 @@ def _compare(options: argparse.Namespace) -> int:
     prompts = read_prompts(Path(options.prompts)) if options.prompts else test_prompts(run.config)
     pair = load_pair(run.config, run.result_folder())
     rows = compare_prompts(pair, prompts[: options.limit], settings)
-    _print_rows(
-        rows, options.json,
-        lambda row: f"> {row['prompt'][-1]['content']}\n  base:  {row['base']['text']}\n  tuned: {row['tuned']['text']}\n",
-    )  # fmt: skip
+    _print_rows(rows, options.json, _compared)
     return 0
+
+
+def _compared(row: dict[str, Any]) -> str:
+    prompt, base, tuned = row["prompt"][-1]["content"], row["base"]["text"], row["tuned"]["text"]
+    return f"> {prompt}\n  base:  {base}\n  tuned: {tuned}\n"
 
 
 def _below(flat: dict[str, Any], prefix: str) -> dict[str, Any]:

@@ -112,8 +112,7 @@ class Failed(Event):
 
 
 KINDS: dict[str, type[Event]] = {
-    kind.type: kind
-    for kind in (Stage, Step, Evaluation, Sample, Checkpoint, Resumed, Notice, Finished, Failed)
+    kind.type: kind for kind in (Stage, Step, Evaluation, Sample, Checkpoint, Resumed, Notice, Finished, Failed)
 }
 
 
@@ -127,7 +126,7 @@ def from_line(line: str) -> Event | None:
     try:
         values = json.loads(line)
         kind = KINDS[values.pop("type")]
-        return kind(**{key: math.nan if value is None else value for key, value in values.items()})
+        return kind(**_with_nan(values))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -145,4 +144,12 @@ def latest(events: list[Event]) -> list[Event]:
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _with_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_nan(item) for key, item in value.items()}
+    return math.nan if value is None else value

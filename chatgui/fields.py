@@ -8,7 +8,7 @@ Config. It draws nothing and parses no command line.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -16,6 +16,9 @@ from pydantic.fields import FieldInfo
 
 from chatgui.errors import ConfigError
 from chatgui.text import DEFAULT_LANGUAGE, sentences
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 KIND = "kind"
 
@@ -180,9 +183,19 @@ def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
 def build(config: type[C], values: Mapping[str, Any]) -> C:
     """A config from nested values. Raises ConfigError that names the dotted field, what was found and the rule."""
     try:
-        return config.model_validate(values)
+        return config.model_validate(_with_kinds(config, values))
     except ValidationError as error:
         raise field_errors(config, error)[0] from error
+
+
+def _with_kinds(config: type[Config], values: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"adapter": {"rank": 8}}` means the default adapter's rank, though pydantic wants its kind named."""
+    completed = dict(values)
+    for name, field in config.model_fields.items():
+        value = completed.get(name)
+        if isinstance(value, Mapping) and KIND not in value and len(_config_members(field.annotation)) > 1:
+            completed[name] = {KIND: getattr(field.get_default(), KIND), **value}
+    return completed
 
 
 def build_flat(config: type[C], flat: Mapping[str, Any]) -> C:
@@ -195,24 +208,30 @@ def build_flat(config: type[C], flat: Mapping[str, Any]) -> C:
             return True
         return flat.get(knob.kind_name, by_name[knob.kind_name].default) in knob.kinds
 
-    values = {name: value for name, value in flat.items() if chosen(name)}
-    for name in list(values):  # a union needs its kind named, even if it is the default one
-        knob = by_name.get(name)
-        if knob is not None and knob.kinds:
-            values.setdefault(knob.kind_name, by_name[knob.kind_name].default)
-    return build(config, unflatten(values))
+    return build(config, unflatten({name: value for name, value in flat.items() if chosen(name)}))
 
 
 def field_errors(config: type[Config], error: ValidationError) -> list[ConfigError]:
     """One ConfigError for each fault pydantic found, under dotted names without the union tags it puts between."""
-    names = {knob.name for knob in knobs(config)}
-    errors = []
-    for fault in error.errors():
-        parts = [str(part) for part in fault["loc"]]
-        dotted = ".".join(parts)
-        if dotted not in names and len(parts) > 2:
-            without_tag = ".".join(parts[:1] + parts[2:])
-            dotted = without_tag if without_tag in names else dotted
-        key = "config.unknown_field" if fault["type"] == "extra_forbidden" else "config.bad_value"
-        errors.append(ConfigError(key, field=dotted or "config", found=repr(fault.get("input")), rule=fault["msg"]))
-    return errors
+    by_name = {knob.name: knob for knob in knobs(config)}
+    return [_field_error(by_name, fault) for fault in error.errors()]
+
+
+def _field_error(by_name: Mapping[str, Knob], fault: "ErrorDetails") -> ConfigError:
+    context = fault.get("ctx", {})
+    found = fault.get("input")
+    parts = [str(part) for part in fault["loc"]]
+    kinds = by_name.get(f"{parts[0]}.{KIND}") if parts else None
+    if kinds is not None and parts[1:] and parts[1] in kinds.choices:
+        del parts[1]
+    if fault["type"] == "union_tag_invalid":
+        parts.append(KIND)
+        found = context["tag"]
+    dotted = ".".join(parts)
+    if fault["type"] == "extra_forbidden":
+        return ConfigError("config.unknown_field", field=dotted, found=repr(found))
+    rule: Any = fault["msg"]
+    if (key := f"rule.{fault['type']}") in sentences(DEFAULT_LANGUAGE):
+        allowed = ", ".join(map(str, by_name[dotted].choices)) if dotted in by_name else ""
+        rule = ConfigError(key, **{**context, "allowed": allowed})
+    return ConfigError("config.bad_value", field=dotted or "config", found=repr(found), rule=rule)

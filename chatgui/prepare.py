@@ -10,9 +10,9 @@ from chatgui.data.split import NAMES as SPLIT_NAMES
 from chatgui.data.split import Splits, split
 from chatgui.errors import DataError
 from chatgui.models import default_length_tokens, load_template
+from chatgui.text import DEFAULT_LANGUAGE
 from chatgui.tokens.example import Example
 from chatgui.tokens.report import Encoded, encode_rows
-from chatgui.text import DEFAULT_LANGUAGE
 from chatgui.tokens.template import Template
 
 
@@ -32,7 +32,8 @@ class Prepared:
 
 def length_limit(config: RunConfig) -> int:
     """Tokens an example may have: the config's limit, never more than the model takes."""
-    return min(config.training.max_length_tokens or default_length_tokens(config.model), default_length_tokens(config.model))
+    most = default_length_tokens(config.model)
+    return min(config.training.max_length_tokens or most, most)
 
 
 def make_example(config: RunConfig, row: Row, template: Template, limit_tokens: int) -> Example:
@@ -48,8 +49,11 @@ def prepare(config: RunConfig) -> Prepared:
     limit = length_limit(config)
     encoded = {name: encode(config, splits.named(name), template, limit) for name in ("train", "validation")}
     if not encoded["train"].examples:
-        reason = encoded["train"].dropped[0].reason
-        raise DataError("data.nothing_usable", source=config.data.source, rows=len(splits.train), reason=reason)
+        first = encoded["train"].dropped[0]
+        raise DataError(
+            "data.nothing_usable", source=config.data.source, rows=len(splits.train), line=first.line,
+            reason=first.reason,
+        )  # fmt: skip
     train, validation = (
         tuple(config.task.arrange(list(encoded[name].examples), limit)) for name in ("train", "validation")
     )
@@ -71,7 +75,9 @@ def report(config: RunConfig, language: str = DEFAULT_LANGUAGE) -> dict[str, Any
         {"origin": row.origin, "line": row.line, "reason": row.reason.text(language)}
         for row in (*dataset.dropped, *encoded.dropped)
     ]
-    findings = [{"kind": "cut", "count": encoded.cut, "limit": limit, "rows": encoded.cut_lines()}] if encoded.cut else []
+    findings = (
+        [{"kind": "cut", "count": encoded.cut, "limit": limit, "rows": encoded.cut_lines()}] if encoded.cut else []
+    )
     return {
         "format": dataset.format, "encoding": dataset.encoding, "rows": dataset.read,
         "kept": dataset.read - len(dropped), "dropped": dropped,

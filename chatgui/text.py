@@ -30,23 +30,29 @@ def sentences(language: str) -> dict[str, str]:
 def say(key: str, language: str = DEFAULT_LANGUAGE, /, **values: Any) -> str:
     """The sentence behind `key`, its `{names}` filled from `values`.
 
-    Falls back to English, then to the key itself: a missing translation must never hide an error from its reader.
+    Falls back to English, then to the key itself, and leaves a `{name}` without a value as it stands: a gap in a
+    locale must never hide an error from its reader.
     """
     sentence = sentences(language).get(key) or sentences(DEFAULT_LANGUAGE).get(key) or key
-    return sentence.format(**values) if values else sentence
+    return sentence.format_map(_Values(values)) if values else sentence
+
+
+class _Values(dict[str, Any]):
+    def __missing__(self, name: str) -> str:
+        return f"{{{name}}}"
 
 
 def preferred_language(accept_language: str | None) -> str:
     """The best language for an HTTP `Accept-Language` header (RFC 9110, section 12.5.4)."""
     ranked = []
     for position, part in enumerate((accept_language or "").split(",")):
-        tag, _, quality = part.strip().partition(";q=")
+        tag, _, quality = part.replace(" ", "").partition(";q=")
         try:
             ranked.append((-float(quality or 1), position, tag.lower()))
         except ValueError:
             continue
-    for _, _, tag in sorted(ranked):
+    for negative_quality, _, tag in sorted(ranked):
         base = tag.split("-")[0]
-        if base in languages():
+        if negative_quality and base in languages():  # a quality of 0 means "not this one"
             return base
     return DEFAULT_LANGUAGE

@@ -43,7 +43,9 @@ def read_folder(path: Path) -> list[Table]:
     """All data files of a folder, or a folder that `datasets` saved. Raises DataError when there is none."""
     if (path / "dataset_info.json").is_file() or (path / "dataset_dict.json").is_file():
         return _read_saved(path)
-    names = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.name != "dataset_info.json")
+    names = sorted(
+        file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.name != "dataset_info.json"
+    )
     if not names:
         raise DataError("data.empty_folder", source=str(path), allowed=", ".join(SUFFIXES))
     return [read_file(file) for file in names]

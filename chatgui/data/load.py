@@ -29,9 +29,9 @@ class DataConfig(Config):
 
     source: Annotated[str, Elsewhere()] = "support"
     """A bundled sample, a file, a folder, or the name of a dataset on the hub."""
-    format: Annotated[
-        Literal["auto", "messages", "sharegpt", "alpaca", "prompt_completion", "text"], Elsewhere()
-    ] = AUTO
+    format: Annotated[Literal["auto", "messages", "sharegpt", "alpaca", "prompt_completion", "text"], Elsewhere()] = (
+        "auto"
+    )
     """How the rows are written; "auto" finds it out from the rows."""
     subset: Annotated[str | None, Elsewhere()] = None
     """Configuration of a hub dataset that has several."""
@@ -81,17 +81,29 @@ def load(config: DataConfig) -> Dataset:
     Raises DataError that says which file, what was found in it and what is allowed; also when not one row is usable.
     """
     tables = list(_tables(config))
-    formats_found, rows, dropped = [], [], []
+    formats_found: list[str] = []
+    rows: list[Row] = []
+    dropped: list[Dropped] = []
     for table in tables:
-        good = [content for _, content in table.rows if not isinstance(content, ChatGuiError)]
+        errors = [Dropped(table.name, line, row) for line, row in table.rows if isinstance(row, ChatGuiError)]
+        if len(errors) == len(table.rows):  # no row from which a format could be told
+            dropped += errors
+            continue
+        good = (row for _, row in table.rows if not isinstance(row, ChatGuiError))
         format_ = BY_NAME[config.format] if config.format != AUTO else recognise(good, table.name)
         formats_found.append(format_.NAME)
         for result in _convert(table, format_):
-            (rows if isinstance(result, Row) else dropped).append(result)
+            if isinstance(result, Row):
+                rows.append(result)
+            else:
+                dropped.append(result)
+    if not rows and not dropped:
+        raise DataError("data.empty_file", source=config.source)
     if not rows:
-        first = dropped[0] if dropped else None
-        reason = first.reason if first else DataError("data.empty_file", source=config.source)
-        raise DataError("data.nothing_usable", source=config.source, rows=len(dropped), reason=reason)
+        raise DataError(
+            "data.nothing_usable", source=config.source, rows=len(dropped), line=dropped[0].line,
+            reason=dropped[0].reason,
+        )  # fmt: skip
     name = Path(config.source).name or config.source
     encodings = dict.fromkeys(table.encoding for table in tables)
     return Dataset(name, ", ".join(dict.fromkeys(formats_found)), ", ".join(encodings), tuple(rows), tuple(dropped))

@@ -21,7 +21,9 @@ def write_checkpoint(folder: Path, snapshot: Snapshot) -> Path:
     temporary = folder / f".{final.name}"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    save_file({name: weight.contiguous() for name, weight in snapshot.weights.items()}, temporary / "weights.safetensors")
+    save_file(
+        {name: weight.contiguous() for name, weight in snapshot.weights.items()}, temporary / "weights.safetensors"
+    )
     state = {"optimizers": snapshot.optimizers, "schedules": snapshot.schedules, "random": snapshot.random}
     torch.save(state, temporary / "state.pt")
     place = {"step": snapshot.step, "tokens": snapshot.tokens, "seconds": snapshot.seconds}

@@ -27,8 +27,10 @@ STATE_SECONDS = 0.5
 """Longest time between two writes of state.json while steps go by."""
 
 
-def execute(run: Run, on_event: Callable[[Event], None] = lambda event: None, resume: bool = False) -> bool:
-    """Train the run. True when it ended with a result; the reason of a failure is in its state and events.
+def execute(run: Run, on_event: Callable[[Event], None] = lambda event: None) -> bool:
+    """Train the run, from its last checkpoint if it has one. True when it ended well.
+
+    The reason of a failure is in its state and events.
 
     `on_event` sees every event as well (the terminal prints them).
     """
@@ -39,7 +41,7 @@ def execute(run: Run, on_event: Callable[[Event], None] = lambda event: None, re
     journal = _Journal(run, on_event)
     signal.signal(signal.SIGTERM, lambda number, frame: journal.ask_to_stop())
     try:
-        _train(run, journal, resume)
+        _train(run, journal)
     except ChatGuiError as error:
         journal.fail(error.key, _plain(error.values))
     except MemoryError:
@@ -88,7 +90,7 @@ class _Journal:
             traceback.print_exc()
 
 
-def _train(run: Run, journal: _Journal, resume: bool) -> None:
+def _train(run: Run, journal: _Journal) -> None:
     config = run.config
     journal.emit(Stage("imports"))
     import torch
@@ -101,7 +103,9 @@ def _train(run: Run, journal: _Journal, resume: bool) -> None:
     prepared = prepare(config)
     for dropped, key in ((prepared.dataset.dropped, "run.rows_dropped"), (prepared.encoded.dropped, "run.rows_unfit")):
         if dropped:
-            journal.emit(Notice(key, {"count": len(dropped), "line": dropped[0].line, "reason": str(dropped[0].reason)}))
+            journal.emit(
+                Notice(key, {"count": len(dropped), "line": dropped[0].line, "reason": str(dropped[0].reason)})
+            )
     if prepared.encoded.cut and config.task.kind != "pretrain":
         journal.emit(Notice("run.rows_cut", {"count": prepared.encoded.cut, "limit": prepared.max_length_tokens}))
     write_atomically(run.folder / "splits.json", json.dumps(prepared.splits.fingerprints()))
@@ -117,7 +121,7 @@ def _train(run: Run, journal: _Journal, resume: bool) -> None:
         if weight.requires_grad:  # what learns is kept in full precision, whatever the frozen weights have
             weight.data = weight.data.float()
     start = None
-    if resume and run.checkpoints():
+    if run.checkpoints():
         from chatgui.runs.checkpoints import read_checkpoint
 
         start = read_checkpoint(run.checkpoints()[-1], device)

@@ -79,7 +79,7 @@ class Run:
         return self.folder / "log.txt"
 
     def state(self) -> State:
-        """The state as it is: a live one whose process is gone reads `interrupted`."""
+        """The state as it is: a live one whose process is gone reads `interrupted`, one asked to stop `stopping`."""
         try:
             values = json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError) as error:
@@ -87,6 +87,8 @@ class Run:
         state = State(**{key: value for key, value in values.items() if key in State.__dataclass_fields__})
         if state.state in LIVE and not is_alive(state):
             return replace(state, state="interrupted", message={"key": "run.interrupted", "values": {}})
+        if state.state in LIVE and self.stop_request():
+            return replace(state, state="stopping")
         return state
 
     def set_state(self, **changes: Any) -> State:
@@ -135,8 +137,19 @@ class Run:
         write_atomically(self.folder / "stop.json", json.dumps({"discard": discard}))
         if state.state == "queued":
             self.set_state(state="stopped", message={"key": "run.stopped_in_queue", "values": {}})
-        else:
-            self.set_state(state="stopping")
+
+    def reopen(self, *, resume: bool, state: str = "queued") -> None:
+        """Make an ended run ready to be trained again, from its last checkpoint or from the start.
+
+        An old wish to stop is spent. Raises RunError while the run is live.
+        """
+        if self.state().state in LIVE:
+            raise RunError("run.still_running", run=self.id)
+        (self.folder / "stop.json").unlink(missing_ok=True)
+        if not resume:
+            (self.folder / "events.jsonl").unlink(missing_ok=True)
+            shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
+        self.set_state(state=state, message={}, stage="", **_process(state))
 
     def stop_request(self) -> str | None:
         """`keep`, `discard`, or None when nobody asked."""
@@ -164,6 +177,8 @@ class Run:
 
 def is_alive(state: State) -> bool:
     """Whether the process a state names still runs, and is the same process."""
+    if state.pid is None:
+        return False
     try:
         process = psutil.Process(state.pid)
         same = state.pid_started is None or abs(process.create_time() - state.pid_started) < 1.5
@@ -188,12 +203,18 @@ def create_run(home: Path, config: RunConfig, state: str = "queued") -> Run:
     try:
         run.folder.mkdir(parents=True)
         write_config(config, run.folder / "config.yaml")
-        first = State(state, time.time())
+        first = State(state, time.time(), **_process(state))
         write_atomically(run.folder / "state.json", json.dumps(asdict(first)))
     except OSError as error:
         shutil.rmtree(run.folder, ignore_errors=True)
         raise RunError("run.cannot_write", path=str(home), reason=error.strerror or str(error)) from error
     return run
+
+
+def _process(state: str) -> dict[str, Any]:
+    """The process a state belongs to: this one when it is live, none otherwise."""
+    alive = state in LIVE
+    return {"pid": os.getpid() if alive else None, "pid_started": psutil.Process().create_time() if alive else None}
 
 
 def find_run(home: Path, name: str) -> Run:

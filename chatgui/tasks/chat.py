@@ -1,6 +1,6 @@
 """Chat: learn to answer. Only the replies teach, their end-of-turn token included."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from chatgui.data.conversation import Conversation, Item
 from chatgui.errors import DataError

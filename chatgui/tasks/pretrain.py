@@ -26,7 +26,7 @@ class Pretrain(CausalTask, Config):
         if tokenizer.eos_token_id is None:
             raise ModelError("model.no_eos", name=tokenizer.name_or_path)
         text = template.render(item.as_dicts()).text if isinstance(item, Conversation) else item.text
-        ids = tuple(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]) + (tokenizer.eos_token_id,)
+        ids = (*tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"], tokenizer.eos_token_id)
         return Example(ids, ids)
 
     def arrange(self, examples: list[Example], max_length_tokens: int) -> list[Example]:

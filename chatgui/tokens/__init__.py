@@ -1,1 +1,1 @@
-"""Between items and tensors: templates, label masks, lengths and batches. The preview and the batch both come from here."""
+"""Between items and tensors: templates, label masks, lengths, batches. Preview and batch both come from here."""

@@ -95,8 +95,10 @@ def train(
     lengths = [len(example) for example in train_examples]
     for indices in _steps(lengths, config, step, total):
         began = time.monotonic()
-        rate = schedules[0].get_last_lr()[0]
-        parts = [[train_examples[i] for i in part] for part in micro_batches(indices, lengths, config.micro_batch_tokens)]
+        rate = float(schedules[0].get_last_lr()[0])
+        parts = [
+            [train_examples[i] for i in part] for part in micro_batches(indices, lengths, config.micro_batch_tokens)
+        ]
         loss, grad_norm, step_tokens = _step(model, task, parts, list(weights.values()), config)
         for optimizer, schedule in zip(optimizers, schedules, strict=True):
             optimizer.step()

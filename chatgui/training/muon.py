@@ -23,7 +23,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(weights, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]  # no closure is ever given
         """One update; the step has the size an AdamW step would have (Liu et al. 2025, arXiv:2502.16982)."""
         for group in self.param_groups:
             for weight in group["params"]:

@@ -8,7 +8,9 @@ from chatgui.data.conversation import ROLES, Conversation, Message
 from chatgui.errors import DataError
 
 NAME = "messages"
-EXAMPLE = {"messages": [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hello! How can I help?"}]}
+EXAMPLE = {
+    "messages": [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hello! How can I help?"}]
+}
 ALIASES = {"developer": "system", "function": "tool", "human": "user", "model": "assistant"}
 
 
