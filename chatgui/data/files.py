@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from chatgui.errors import ChatGuiError, DataError
 RawRow = tuple[int, Mapping[str, Any] | ChatGuiError]
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt", ".parquet", ".arrow")
 ENCODINGS = ("utf-8-sig", "gb18030")
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 csv.field_size_limit(2**31 - 1)
 
 
@@ -108,7 +110,7 @@ def _read_lines(text: str, name: str) -> Iterator[RawRow]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
-                yield number, _as_row(json.loads(line))
+                yield number, _as_row(_whole(json.loads(line), line))
             except json.JSONDecodeError as error:
                 yield number, DataError("data.bad_json", reason=error.msg, column=error.colno)
             except RecursionError:
@@ -120,7 +122,7 @@ def _read_json(text: str, name: str) -> Iterator[RawRow]:
     start = len(text) - len(text.lstrip())
     if text[start] == "{":
         try:
-            whole = json.loads(text)
+            whole = _whole(json.loads(text), text)
         except json.JSONDecodeError:
             yield from _read_lines(text, name)
             return
@@ -147,10 +149,19 @@ def _read_array(text: str, position: int, name: str) -> Iterator[RawRow]:
         if text[position] == "]":
             return
         try:
-            value, position = decoder.raw_decode(text, position)
+            value, end = decoder.raw_decode(text, position)
         except json.JSONDecodeError as error:
             raise DataError("data.json_broken", source=name, line=error.lineno, reason=error.msg) from error
-        yield line, _as_row(value)
+        yield line, _as_row(_whole(value, text[position:end]))
+        position = end
+
+
+def _whole(value: Any, source: str) -> Any:
+    """Half a character (`\\ud83c` alone, of an emoji somebody cut) becomes U+FFFD: no encoding could write it out."""
+    if not SURROGATE.search(source):
+        return value
+    text = json.dumps(value, ensure_ascii=False)
+    return json.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
 
 
 def _as_row(value: Any) -> Mapping[str, Any] | ChatGuiError:

@@ -12,8 +12,9 @@ EXAMPLE = {"instruction": "Translate into French.", "input": "Good morning", "ou
 
 
 def matches(row: Mapping[str, Any]) -> bool:
-    """An instruction and an output (some files call it response)."""
-    return "instruction" in row and ("output" in row or "response" in row)
+    """An instruction and one output (some files call it response); a list of outputs is a ranking, not a reply."""
+    has_reply = "output" in row or "response" in row
+    return "instruction" in row and has_reply and not isinstance(row.get("output", row.get("response")), list)
 
 
 def convert(row: Mapping[str, Any]) -> Conversation:

@@ -1,0 +1,56 @@
+import pytest
+
+from chatgui.errors import ConfigError, DataError
+from chatgui.text import languages, preferred_language, say
+
+
+def test_english_and_chinese_are_there_english_first() -> None:
+    assert languages()[0] == "en"
+    assert "zh" in languages()
+
+
+def test_values_fill_the_sentence() -> None:
+    assert say("run.stop_asked", run="r1") == "r1 stops after its current step."
+    assert say("run.stop_asked", "zh", run="r1").startswith("r1 ")
+
+
+def test_an_unknown_key_is_said_as_it_is() -> None:
+    assert say("no.such_key", "zh", value=1) == "no.such_key"
+
+
+def test_a_value_that_is_missing_does_not_hide_the_sentence() -> None:
+    assert say("run.not_running", run="r1", other=1) == (
+        "r1 is not running (state: {state}), so there is nothing to stop."
+    )
+
+
+def test_an_error_inside_an_error_speaks_the_same_language() -> None:
+    error = DataError(
+        "data.nothing_usable", source="a.jsonl", rows=2, line=1, reason=DataError("data.nothing_to_learn")
+    )
+    assert "里面没有可以学习的回复" in error.text("zh")
+    assert "there is no reply in it" in str(error)
+
+
+def test_braces_in_a_value_are_only_text() -> None:
+    error = ConfigError("config.bad_value", field="data.source", found="'{x}'", rule="it must be text")
+    assert "'{x}'" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        (None, "en"),
+        ("", "en"),
+        ("zh-CN,zh;q=0.9,en;q=0.8", "zh"),
+        ("en-GB,en;q=0.9,zh;q=0.8", "en"),
+        ("fr,zh;q=0.5", "zh"),
+        ("fr-FR, *;q=0.1", "en"),
+        ("en; q=0.2, zh; q=0.9", "zh"),
+        ("zh;q=0, fr", "en"),
+        ("zh;q=often, en", "en"),
+        ("ZH-Hant", "zh"),
+    ],
+)
+def test_the_language_is_the_readers_best_that_we_have(header: str | None, language: str) -> None:
+    assert preferred_language(header) == language
