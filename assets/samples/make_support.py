@@ -4,14 +4,16 @@ The first digit of an order number tells its state, so that "where is my order 4
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from types import ModuleType
 
+import make_shop as shop
 import make_support_en
 import make_support_zh
-from make_shop import COLOURS, COUNTRIES, FACTS, FREE_FROM, LANGUAGES, NOT_SOLD, PRODUCTS, SHOE_SIZES, SIZES, STREETS
-from make_shop import Product
+from make_shop import LANGUAGES, PRODUCTS, Product
+from make_text import fill
 
 Messages = list[dict[str, str]]
 TEXTS: dict[str, ModuleType] = {"en": make_support_en, "zh": make_support_zh}
@@ -51,7 +53,7 @@ OPENINGS: dict[str, Opening] = {
     "ask_packing": Opening("status_bare", "status", BEING_PACKED, "packing", ask=True),
     "ask_moving": Opening("status_bare", "status", ON_ITS_WAY, "moving", ask=True),
     "ask_delivered": Opening("status_bare", "status", "not_found", "delivered", ask=True),
-    "late": Opening("late", "late", "refund_when mail_where angry_more", weight=2),
+    "late": Opening("late", "late", "rather_refund contact angry_more", weight=2),
     "address_packing": Opening("address", "address", "when_arrive faster", "packing"),
     "address_moving": Opening("address", "address", "when_arrive not_home", "moving"),
     "ask_address_packing": Opening("address_bare", "address", "when_arrive", "packing", ask=True),
@@ -66,9 +68,9 @@ OPENINGS: dict[str, Opening] = {
     "exchange_colour": Opening("exchange_colour", "exchange_colour", "exchange_how_long exchange_none postage used",
                                product="garment", weight=2),
     "damaged": Opening("damaged", "damaged", "mail_where keep_broken rather_refund", weight=2),
-    "wrong_item": Opening("wrong_item", "wrong_item", "exchange_none postage mail_where"),
-    "missing": Opening("missing", "missing", "mail_where rather_refund angry_more"),
-    "refund_time": Opening("refund_time", "refund_time", "angry_more mail_where"),
+    "wrong_item": Opening("wrong_item", "wrong_item", "postage contact rather_refund"),
+    "missing": Opening("missing", "missing", "contact rather_refund angry_more"),
+    "refund_time": Opening("refund_time", "refund_time", "angry_more contact"),
     "payment_failed": Opening("payment_failed", "payment_failed", "money_taken basket other_payment"),
     "payment_methods": Opening("payment_methods", "payment_methods"),
     "invoice": Opening("invoice", "invoice", "company"),
@@ -84,8 +86,8 @@ OPENINGS: dict[str, Opening] = {
     "advice": Opening("advice", "advice", f"{MORE.replace(' why', '')} stock_after", weight=5),
     "gift_wrap": Opening("gift_wrap", "gift_wrap", "wrap_card wrap_price"),
     "gift_card": Opening("gift_card", "gift_card"),
-    "warranty": Opening("warranty", "warranty", "receipt repair_time mail_where", product="sturdy"),
-    "repair": Opening("repair", "repair", "repair_time repair_cost mail_where", product="soft"),
+    "warranty": Opening("warranty", "warranty", "receipt repair_time contact", product="sturdy"),
+    "repair": Opening("repair", "repair", "repair_time repair_cost contact", product="soft"),
     "delivery_cost": Opening("delivery_cost", "delivery_cost", "faster"),
     "delivery_time": Opening("delivery_time", "delivery_time", "faster not_home"),
     "abroad": Opening("abroad", "abroad", "customs"),
@@ -96,35 +98,78 @@ OPENINGS: dict[str, Opening] = {
     "praise": Opening("praise", "praise"),
     "human": Opening("human", "human", "when_human"),
     "who": Opening("who", "who"),
+    "range": Opening("range", "range"),
     "hello": Opening("hello", "hello"),
     "not_sold": Opening("not_sold", "not_sold", "who_else what_else", weight=2),
     "off_topic": Opening("off_topic", "off_topic", "what_else"),
     "thanks": Opening("thanks", "thanks"),
     "bye": Opening("bye", "bye"),
 }  # fmt: skip
-SWITCHES = ("hours", "where", "payment_methods", "delivery_cost", "gift_card", "points", "newsletter", "pickup", "discount",
-            "invoice", "password", "human", "account_mail")  # fmt: skip
+SWITCHES = ("hours", "where", "payment_methods", "delivery_cost", "gift_card", "points", "newsletter", "pickup",
+            "discount", "invoice", "password", "human", "account_mail")  # fmt: skip
 """Openings that need neither order nor product, so a customer can turn to them at any moment."""
 
-REPLY_OF = {"other_payment": "payment_methods", "price_after": "price", "stock_after": "stock", "wrap_after": "gift_wrap"}
-THEN_ONLY = {"cancel_after": "refund_when", "yes_order": "faster", "rather_refund": "", "angry_more": "when_human"}
+REPLY_OF = {
+    "other_payment": "payment_methods",
+    "price_after": "price",
+    "stock_after": "stock",
+    "wrap_after": "gift_wrap",
+}
+THEN_ONLY = {
+    "cancel_after": "refund_when",
+    "yes_order": "faster",
+    "rather_refund": "",
+    "angry_more": "when_human",
+    "no_mail": "",
+}
 """After these turns the earlier questions would make no sense any more."""
 
 SAID: dict[str, tuple[str, ...]] = {
-    "price_after": ("{price}",), "faster": ("{exp}",), "track": ("tracking link", "物流链接"), "mail_where": ("{mail}",),
+    "price_after": ("{price}",), "faster": ("{exp}",), "track": ("tracking link", "物流链接"),
+    "mail_where": ("{mail}",), "contact": ("{mail}",),
     "return_how_long": ("{ret}",), "when_arrive": ("{std_time}",), "repair_cost": ("{fix}",),
     "repair_time": ("{fix_time}",), "sunday": ("Sunday", "周日"), "number_where": ("e-mail", "邮件"),
     "when_human": ("{hours}",), "code_sale": (" sale", "特价"), "two_codes": ("One code", "一个码"), "basket": ("24",),
     "other_payment": ("wallet", "手机支付"), "wrap_card": ("card", "卡片"), "how_soon": ("one day", "一天"),
-    "refund_when": ("{refund}",), "notify": ("Tell me", "到货通知"), "delivery_after": ("{std}",), "not_home": ("neighbour", "邻居"),
-    "receipt": ("order number", "订单号"), "points_join": ("free", "免费"), "postage": ("Returns are free", "免费退货", "no cost"),
+    "refund_when": ("{refund}",), "notify": ("Tell me", "到货通知"), "delivery_after": ("{std}",),
+    "not_home": ("neighbour", "邻居"),
+    "receipt": ("order number", "订单号"), "points_join": ("free", "免费"),
+    "postage": ("Returns are free", "免费退货", "no cost"),
     "rather_refund": ("money back", "退款"), "link_old": ("1 hour", "1小时"), "stock_after": ("in stock", "有货"),
     "exchange_none": ("in stock", "有货"), "keep_broken": ("send it back", "寄回"),
 }  # fmt: skip
 """A question is skipped once the desk has said one of these: nobody asks what has just been answered."""
 
 SOFT = ("tent", "backpack", "daypack", "bag", "jacket", "windbreaker", "fleece", "trousers")
-TYPOS_ZH = (("账号", "帐号"), ("的", "得"), ("在", "再"), ("什么", "什麽"), ("吗", "嘛"), ("多久", "多就"), ("？", ""), ("。", ""))
+NEVER_BREAK = ("bag", "kit", "bottle", "mat")
+TYPOS_ZH = (
+    ("账号", "帐号"),
+    ("的", "得"),
+    ("在", "再"),
+    ("什么", "什麽"),
+    ("吗", "嘛"),
+    ("多久", "多就"),
+    ("？", ""),
+    ("。", ""),
+)
+NODDING = ("And", "But", "So", "Good", "Great", "Nice", "Pity", "Strange", "Sorry", "Actually",
+           "好", "那", "可惜", "奇怪", "不错", "可是", "算了", "光说")  # fmt: skip
+"""Questions that start like this already nod to the answer before."""
+ASKING = (
+    "Quick question: ",
+    "请问，",
+    "想问一下，",
+    "顺便问一下，",
+    "再问一下，",
+    "Another question: ",
+    "还有一个问题，",
+)
+"""Words that only a real question can follow."""
+CUSTOMERS_OWN = ("no", "P", "size2", "colour2", "country", "thing")
+"""Slots that only the customer can bring into a conversation; advice is the one exception."""
+COURTESIES = ("thanks", "bye")
+SOCIAL = (*COURTESIES, "hello", "praise", "complaint", "angry_more")
+"""Turns that need no greeting before, no thanks after and no longer answer."""
 KEEP_CASE = re.compile(r"(I|I'[a-z]+|Port|Larkmoor)\b")
 
 
@@ -141,17 +186,42 @@ class Walk:
     def say(self, random: Random, users: str, replies: str, before: str = "", after: str = "") -> None:
         """Add one question and its answer."""
         text = TEXTS[self.language]
-        question = _fill(random.choice(text.USERS[users]), self.slots, random)
+        question = fill(random.choice(text.USERS[users]), self.slots, random)
+        nods_twice = before in text.NODS and question.startswith(NODDING)
+        asks_nothing = before in ASKING and question[-1] not in "?？吗"
+        before = "" if nods_twice or asks_nothing else before
+        after = after if question[-1] in ".?!。？！" else ""
         question = _noisy(_join(before, question, self.slots) + after, self.language, self.slots, random)
         keys = [f"{replies}/{tag}" for tag in self.tags]
         key = next((key for key in keys if key in text.REPLIES), replies)
-        answer = _fill(random.choice(text.REPLIES[key]), self.slots, random)
+        answer = fill(random.choice(self.known(text.REPLIES[key], question)), self.slots, random)
+        answer = answer if replies in SOCIAL else self._long_enough(answer, random)
         self.messages += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+
+    def known(self, answers: tuple[str, ...], question: str) -> list[str]:
+        """Answers that name nothing the customer has not named: the desk cannot guess a product or a number."""
+        told = " ".join(message["content"] for message in self.messages) + question
+        return [
+            answer
+            for answer in answers
+            if all(self.slots[name] in told for name in CUSTOMERS_OWN if f"{{{name}}}" in answer)
+        ] or list(answers)
+
+    def _long_enough(self, answer: str, random: Random) -> str:
+        """A short answer gets one more sentence, a different one each time, unless it asks or exclaims."""
+        length, least, gap = (len(answer), 20, "") if self.language == "zh" else (len(answer.split()), 15, " ")
+        closers = [fill(closer, self.slots, random) for closer in TEXTS[self.language].CLOSERS]
+        places = (self.slots["mail"], self.slots["phone"], self.slots["shop"])
+        fresh = [closer for closer in closers if not any(closer in message["content"] for message in self.messages)]
+        if length >= least or answer.endswith(("?", "？", "!", "！")) or random.random() < 0.15:
+            return answer
+        repeated = [place for place in places if place in answer]
+        return answer + gap + random.choice([one for one in fresh if not any(place in one for place in repeated)])
 
     def said(self, question: str) -> bool:
         """Whether the desk has already answered this question unasked."""
         answers = " ".join(message["content"] for message in self.messages[1::2])
-        return any(_fill(words, self.slots, Random(0)) in answers for words in SAID.get(question, ()))
+        return any(fill(words, self.slots, Random(0)) in answers for words in SAID.get(question, ()))
 
     @property
     def turns(self) -> int:
@@ -159,17 +229,12 @@ class Walk:
         return len(self.messages) // 2
 
 
-def _fill(text: str, slots: dict[str, str], random: Random) -> str:
-    """Choose between `[a|b]` and fill `{slot}`."""
-    text = re.sub(r"\[([^\[\]]*)\]", lambda match: random.choice(match[1].split("|")), text)
-    return text.format(**slots)
-
-
 def _join(before: str, text: str, slots: dict[str, str]) -> str:
     """Put words before a sentence; a capital stays only where a name or "I" carries it."""
     first = text.split(" ")[0]
     keeps = KEEP_CASE.match(text) or first.isupper() or text.startswith((slots["P"], slots["Q"], slots["colour"]))
-    return before + (text[0].lower() + text[1:] if before.endswith((", ", ": ", "and ")) and not keeps else text)
+    goes_on = before.endswith((", ", ": ", "and ", "but "))
+    return before + (text[0].lower() + text[1:] if goes_on and not keeps else text)
 
 
 def _noisy(text: str, language: str, slots: dict[str, str], random: Random) -> str:
@@ -191,14 +256,16 @@ def _noisy(text: str, language: str, slots: dict[str, str], random: Random) -> s
 
 def fitting(kind: str) -> list[Product]:
     """Products that make sense for an opening."""
-    tests = {
+    tests: dict[str, Callable[[Product], bool]] = {
         "any": lambda product: True,
         "sized": lambda product: product.kind != "gear",
         "garment": lambda product: product.kind == "garment",
         "soft": lambda product: product.names["en"].endswith(SOFT),
-        "sturdy": lambda product: product.kind == "gear" and not product.names["en"].endswith(("bag", "kit", "bottle")),
+        "sturdy": lambda product: product.kind == "gear" and not product.names["en"].endswith(NEVER_BREAK),
     }
-    return [product for product in PRODUCTS if tests.get(kind, lambda product: product.stock == kind)(product)]
+    if kind not in tests:
+        return [product for product in PRODUCTS if product.stock == kind]
+    return [product for product in PRODUCTS if tests[kind](product)]
 
 
 def _grammar(plural: bool) -> dict[str, str]:
@@ -213,23 +280,25 @@ def _grammar(plural: bool) -> dict[str, str]:
 def start(opening: Opening, language: str, random: Random) -> Walk:
     """Draw everything that stays the same through a conversation."""
     product = random.choice(fitting(opening.product))
-    others = [other for other in PRODUCTS if other != product and not other.plural and other.names["en"][0] not in "OEH"]
-    colour, colour2 = random.sample(COLOURS[language], 2)
-    sizes = SHOE_SIZES if product.kind == "shoes" else SIZES
+    singles = [other for other in PRODUCTS if not other.plural and other.names["en"][0] not in "OEH"]
+    others = [other for other in singles if other != product]
+    colour, colour2 = random.sample(shop.COLOURS[language], 2)
+    sizes = shop.SHOE_SIZES if product.kind == "shoes" else shop.SIZES
     place = random.randrange(len(sizes) - 1)
     size, size2 = random.sample(sizes[place : place + 2], 2)
-    thing = random.choice(NOT_SOLD[language])
+    thing = random.choice(shop.NOT_SOLD[language])
     price, reason = product.prices[language], product.reason[language]
     need = random.choice(product.need[language])
     digit = random.choice(DIGITS.get(opening.state, "123456789"))
-    slots = FACTS[language] | _grammar(product.plural) | {
+    slots = shop.FACTS[language] | _grammar(product.plural) | {
         "P": product.names[language], "Q": random.choice(others).names[language], "colour": colour, "colour2": colour2,
         "size": size, "size2": size2, "price": f"${price}" if language == "en" else f"{price}元", "thing": thing,
-        "need": need + "东西" if need.endswith("的") else need, "reason": reason, "Reason": reason[0].upper() + reason[1:],
-        "no": f"{digit}{random.randrange(1000):03d}", "country": random.choice(COUNTRIES[language]),
-        "street": random.choice(STREETS[language]),
+        "need": need + "东西" if need.endswith("的") else need,
+        "reason": reason, "Reason": reason[0].upper() + reason[1:],
+        "no": f"{digit}{random.randrange(1000):03d}", "country": random.choice(shop.COUNTRIES[language]),
+        "street": random.choice(shop.STREETS[language]),
     }  # fmt: skip
-    tags = [opening.state, product.stock, product.kind, "free" if price >= FREE_FROM[language] else "fee"]
+    tags = [opening.state, product.stock, product.kind, "free" if price >= shop.FREE_FROM[language] else "fee"]
     tags += ["one"] if thing in SINGULAR_THINGS else []
     return Walk(language, slots, tags, product)
 
@@ -250,13 +319,12 @@ def _next(walk: Walk, choices: list[str], random: Random) -> str | None:
 def _open(walk: Walk, opening: Opening, random: Random) -> None:
     """The first turns: greeting, question, and the order number where the desk has to ask for it."""
     text = TEXTS[walk.language]
-    social = opening.users in ("hello", "thanks", "bye", "praise")
+    social = opening.users in SOCIAL
     greeted = random.random() < 0.06 and not social
     if greeted:
         walk.say(random, "hello", "hello")
     before = random.choice(text.GREETINGS) if random.random() < 0.3 and not greeted and not social else ""
-    gap = "" if walk.language == "zh" else ""
-    after = gap + random.choice(text.ENDINGS) if random.random() < 0.15 and not social else ""
+    after = random.choice(text.ENDINGS) if random.random() < 0.15 and not social else ""
     if not opening.ask:
         walk.say(random, opening.users, opening.replies, before, after)
         return
@@ -276,8 +344,7 @@ def _follow(walk: Walk, opening: Opening, random: Random) -> None:
         name = _next(walk, choices, random) if random.random() < chance and walk.turns < MOST_TURNS else None
         if name is None:
             return
-        plain = any(question.startswith(("And", "But", "So", "那")) for question in text.USERS[name])
-        nod = random.choice(text.NODS) if random.random() < 0.2 and not plain else ""
+        nod = random.choice(text.NODS) if random.random() < 0.2 else ""
         walk.say(random, name, REPLY_OF.get(name, name), nod)
         choices = THEN_ONLY[name].split() if name in THEN_ONLY else [choice for choice in choices if choice != name]
         if name == "cancel_after" and opening.state == "packing":
@@ -290,13 +357,13 @@ def converse(name: str, language: str, random: Random) -> Messages:
     walk = start(opening, language, random)
     _open(walk, opening, random)
     _follow(walk, opening, random)
-    switch = random.choice(SWITCHES)
-    social = opening.users in ("thanks", "bye", "complaint", "praise")
-    if random.random() < (0.9 if name == "hello" else 0.1) and walk.turns < MOST_TURNS and switch != name and not social:
+    social = opening.users in SOCIAL and name != "hello"
+    switch = random.choice([other for other in SWITCHES if other != name])
+    if random.random() < (0.9 if name == "hello" else 0.1) and walk.turns < MOST_TURNS and not social:
         before = random.choice(TEXTS[language].BRIDGES) if name != "hello" else ""
         walk.say(random, OPENINGS[switch].users, OPENINGS[switch].replies, before)
     if 1 < walk.turns < MOST_TURNS and random.random() < 0.25 and not social:
-        closing = random.choice(("thanks", "thanks", "bye"))
+        closing = random.choice(("thanks", *COURTESIES))
         walk.say(random, closing, closing)
     return walk.messages
 
@@ -316,32 +383,38 @@ def alike(one: tuple[frozenset[str], frozenset[str]], other: tuple[frozenset[str
 
 
 def make() -> tuple[list[Messages], list[Messages]]:
-    """Train and test conversations, both shuffled. The test ones are drawn first, train keeps its distance from them."""
+    """Train and test conversations, both shuffled. Test is drawn first, and train keeps its distance from it."""
     random = Random(7)
     seen: set[str] = set()
-    test = [converse(name, language, random) for language in LANGUAGES for name in _test_plan(random)]
+    test = [converse(name, language, random) for language in LANGUAGES for name in _test_plan(language)]
     seen.update(_user_side(messages) for messages in test)
     held = [grams(messages) for messages in test]
-    train = []
-    for language in LANGUAGES:
+    train: list[Messages] = []
+    for count, language in enumerate(LANGUAGES, start=1):
         names = [name for name, opening in OPENINGS.items() for _ in range(opening.weight)]
-        while sum(1 for kept, _ in train if kept == language) < TRAIN_PER_LANGUAGE:
+        while len(train) < TRAIN_PER_LANGUAGE * count:
             messages = converse(random.choice(names), language, random)
             mine = grams(messages)
             if _user_side(messages) in seen or any(alike(mine, theirs) > MOST_ALIKE for theirs in held):
                 continue
             seen.add(_user_side(messages))
-            train.append((language, messages))
+            train.append(messages)
     random.shuffle(train)
     random.shuffle(test)
-    return [messages for _, messages in train], test
+    return train, test
 
 
-def _test_plan(random: Random) -> list[str]:
-    """Openings of one language's test conversations: every one once as far as they fit, the forms of one intent in turn."""
-    names = [name for name in OPENINGS if name not in ("thanks", "bye", "ask_delivered", "ask_address_moving")]
-    spare = TEST_PER_LANGUAGE - len(names)
-    return names + random.sample(("price", "advice", "return", "damaged"), spare) if spare > 0 else names[:TEST_PER_LANGUAGE]
+def _test_plan(language: str) -> list[str]:
+    """Openings of one language's test conversations: every intent once, then more of an intent's forms.
+
+    The languages take the forms of an intent from opposite ends, so that together they cover all of them.
+    """
+    names = [name for name in OPENINGS if OPENINGS[name].users not in COURTESIES]
+    names = list(reversed(names)) if language == "zh" else names
+    first = {OPENINGS[name].users: name for name in reversed(names)}
+    chosen = [*first.values(), *COURTESIES]
+    more = [name for name in names if name not in chosen]
+    return (chosen + more)[:TEST_PER_LANGUAGE]
 
 
 def _user_side(messages: Messages) -> str:

@@ -1,0 +1,216 @@
+// The moving parts of the page. Gradio gives: element, props, trigger, watch, server; `settings` stands above.
+const root = element.querySelector(".live-" + settings.kind) || element;
+const PERIOD_MS = {status: 2000, run: 1000};
+const IDLE_MS = 5000;
+
+function make(tag, className, text, parent) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;  // text from data and models is only ever shown as text
+  if (parent) parent.appendChild(node);
+  return node;
+}
+
+function every(period, tick) {
+  // One call at a time; silent while the page is hidden; ends with the element.
+  let timer = null, busy = false;
+  async function run() {
+    clearTimeout(timer);
+    if (!root.isConnected && !element.isConnected) return;
+    let pause = period;
+    if (!busy && document.visibilityState === "visible") {
+      busy = true;
+      try { pause = (await tick()) || period; }
+      catch (error) { pause = IDLE_MS; document.body.classList.add("offline"); }
+      busy = false;
+    }
+    clearTimeout(timer);
+    timer = setTimeout(run, pause);
+  }
+  document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible") run(); });
+  run();
+  return run;
+}
+
+async function ask(name, query) {
+  const answer = await server[name](query);
+  document.body.classList.remove("offline");
+  return answer;
+}
+
+// ---- status line -------------------------------------------------------------------------------------------------
+if (settings.kind === "status") {
+  const brand = make("strong", "brand", "ChatGUI", root);
+  const device = make("span", "device", "", root);
+  const run = make("button", "live-link", "", root);
+  const right = make("span", "right", undefined, root);
+  for (const [code, name] of [["en", "English"], ["zh", "中文"]]) {
+    const button = make("button", "language", name, right);
+    button.lang = code;
+    const current = (navigator.language || "en").toLowerCase().startsWith(code);
+    button.setAttribute("aria-pressed", current);
+    button.onclick = () => {
+      document.cookie = `${settings.cookie}=${code}; path=/; max-age=31536000; SameSite=Lax`;
+      location.reload();
+    };
+  }
+  const theme = make("button", "theme", "◐", right);
+  const stored = localStorage.getItem("chatgui_theme");
+  if (stored) document.body.classList.toggle("dark", stored === "dark");
+  theme.onclick = () => {
+    const dark = document.body.classList.toggle("dark");
+    localStorage.setItem("chatgui_theme", dark ? "dark" : "light");
+    window.dispatchEvent(new Event("chatgui-theme"));
+  };
+  run.onclick = () => trigger("open_run");
+  every(PERIOD_MS.status, async () => {
+    const now = await ask("status", {});
+    device.textContent = now.device;
+    run.textContent = now.text;
+    run.disabled = !now.run;
+    run.classList.toggle("busy", Boolean(now.run));
+    theme.title = now.theme;
+    theme.setAttribute("aria-label", now.theme);
+  });
+}
+
+// ---- panel of a run ----------------------------------------------------------------------------------------------
+if (settings.kind === "run") {
+  let shown = null, cursor = 0, wasLive = false, plotted = false;
+  const empty = make("div", "empty", "", root);
+  const panel = make("section", "panel", undefined, root);
+  const head = make("header", "", undefined, panel);
+  const title = make("h3", "", "", head);
+  const state = make("span", "state", "", head);
+  state.setAttribute("role", "status");
+  const message = make("p", "message", "", panel);
+  const bar = make("div", "bar", undefined, panel);
+  bar.setAttribute("role", "progressbar");
+  const fill = make("i", "", undefined, bar);
+  const progress = make("p", "progress-text", "", panel);
+  const facts = make("dl", "facts", undefined, panel);
+  const chart = make("div", "chart", undefined, panel);
+  const notices = make("ul", "notices", undefined, panel);
+  const actions = make("div", "actions", undefined, panel);
+  const compare = make("button", "primary compare", "", actions);
+  const stop = make("button", "stop", "", actions);
+  const question = make("div", "question", undefined, actions);
+  const asked = make("span", "", "", question);
+  const keep = make("button", "keep", "", question);
+  const discard = make("button", "discard", "", question);
+  const goOn = make("button", "go-on", "", question);
+
+  compare.onclick = () => trigger("open_chat");
+  const confirm = (on) => { question.hidden = !on; stop.hidden = on; if (on) keep.focus(); };
+  confirm(false);
+  stop.onclick = () => confirm(true);
+  goOn.onclick = () => confirm(false);
+  const end = (thrown) => async () => {
+    const answer = await ask("stop", {run: shown, discard: thrown});
+    if (answer.error) message.textContent = answer.error;
+    confirm(false);
+    again();
+  };
+  keep.onclick = end(false);
+  discard.onclick = end(true);
+
+  function plotly() {
+    if (!window.chatguiPlotly) {
+      window.chatguiPlotly = new Promise((resolve, reject) => {
+        const script = document.createElement("script");
+        const base = (window.gradio_config && window.gradio_config.root) || "";
+        script.src = `${base}/gradio_api/file=${settings.plotly}`;
+        script.onload = () => resolve(window.Plotly);
+        script.onerror = reject;
+        document.head.appendChild(script);
+      });
+    }
+    return window.chatguiPlotly;
+  }
+
+  function looks() {
+    const style = getComputedStyle(document.body);
+    const colour = (name) => style.getPropertyValue(name).trim();
+    const grid = colour("--border-color-primary");
+    return {
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", height: 340,
+      font: {color: colour("--body-text-color"), family: style.fontFamily, size: 13},
+      xaxis: {gridcolor: grid, zerolinecolor: grid}, yaxis: {gridcolor: grid, zerolinecolor: grid},
+      hoverlabel: {bgcolor: colour("--background-fill-primary"), font: {color: colour("--body-text-color")}},
+    };
+  }
+
+  function dressed(layout) {
+    const look = looks();
+    return {...layout, ...look, xaxis: {...layout.xaxis, ...look.xaxis}, yaxis: {...layout.yaxis, ...look.yaxis}};
+  }
+
+  async function draw(figure) {
+    const library = await plotly();
+    await library.react(chart, figure.data, dressed(figure.layout), {responsive: true, displaylogo: false});
+    plotted = true;
+  }
+
+  window.addEventListener("chatgui-theme", async () => {
+    if (plotted) (await plotly()).relayout(chart, dressed(chart.layout));
+  });
+
+  async function extend(points) {
+    const grown = [0, 1, 2].filter((index) => points.x[index].length);
+    if (!grown.length || !plotted) return;
+    const pick = (values) => grown.map((index) => values[index]);
+    await (await plotly()).extendTraces(chart, {x: pick(points.x), y: pick(points.y)}, grown);
+  }
+
+  function list(node, texts) {
+    for (const text of texts) make("li", "", text, node);
+    node.hidden = !node.children.length;
+  }
+
+  const again = every(PERIOD_MS.run, async () => {
+    const wanted = props.value || null;
+    if (wanted !== shown) {
+      shown = wanted; cursor = 0; wasLive = false;
+      notices.replaceChildren(); facts.replaceChildren(); confirm(false);
+    }
+    const now = await ask("watch", {run: shown, cursor});
+    if (shown !== (props.value || null)) return 1;  // another run was chosen while this answer was on its way
+    empty.textContent = now.texts.empty;
+    empty.hidden = Boolean(now.run);
+    panel.hidden = !now.run;
+    if (!now.run) return IDLE_MS;
+    if (now.title) { title.textContent = now.title; title.title = now.run; }
+    root.dataset.state = now.state;
+    root.dataset.run = now.run;
+    state.textContent = now.state_text;
+    message.textContent = now.message;
+    message.classList.toggle("failed", now.state === "failed" || now.state === "interrupted");
+    fill.style.width = `${100 * now.progress}%`;
+    bar.setAttribute("aria-valuenow", Math.round(100 * now.progress));
+    if (now.progress_text || !now.live) progress.textContent = now.progress_text;
+    if (now.facts.length) {
+      facts.replaceChildren();
+      for (const fact of now.facts) {
+        const cell = make("div", "", undefined, facts);
+        make("dt", "", fact.label, cell);
+        make("dd", "", fact.value, cell);
+      }
+    }
+    if (now.figure) { notices.replaceChildren(); await draw(now.figure); } else await extend(now.points);
+    list(notices, now.notices);
+    compare.textContent = now.texts.compare;
+    compare.hidden = !now.has_model;
+    stop.textContent = now.texts.stop;
+    stop.hidden = !now.stoppable || !question.hidden;
+    if (!now.stoppable) question.hidden = true;
+    asked.textContent = now.texts.stop_question;
+    keep.textContent = now.texts.keep;
+    discard.textContent = now.texts.discard;
+    goOn.textContent = now.texts.go_on;
+    cursor = now.cursor;
+    if (wasLive && !now.live) trigger("ended");
+    wasLive = now.live;
+    return now.live ? PERIOD_MS.run : IDLE_MS;
+  });
+  watch("value", again);
+}

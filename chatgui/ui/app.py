@@ -1,0 +1,105 @@
+"""The page: TABS, the status line above them, and the server around it."""
+
+import logging
+import os
+import signal
+import sys
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import gradio as gr
+
+from chatgui.errors import ConfigError
+from chatgui.runs.store import home_folder
+from chatgui.runs.workspace import Workspace
+from chatgui.ui import live
+from chatgui.ui.session import QUIET, Selection, Session, bind, label, translations
+from chatgui.ui.tabs import chat, dataset, train
+from chatgui.ui.theme import HEAD, STYLE, theme
+
+TABS: tuple[ModuleType, ...] = (dataset, train, chat)
+UPLOAD_LIMIT = "500mb"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def build(workspace: Workspace) -> gr.Blocks:
+    """The whole page over one workspace."""
+    with gr.Blocks(title="ChatGUI", analytics_enabled=False, delete_cache=(3600, 86400)) as page:
+        selection = gr.State(Selection())
+        status = live.status_line(workspace)
+        with gr.Tabs(selected=TABS[0].__name__.rpartition(".")[2], elem_id="tabs") as tabs:
+            session = Session(workspace, selection, tabs, page)
+            for tab in TABS:
+                name = tab.__name__.rpartition(".")[2]
+                with gr.Tab(label(tab.TITLE), id=name, elem_id=f"tab-{name}", render_children=True):
+                    tab.build(session)
+        status.open_run(bind(_open_live_run, workspace), selection, [selection, tabs], **QUIET)
+        page.load(bind(_restore, workspace), selection, selection, **QUIET)
+    return page
+
+
+def _restore(workspace: Workspace, language: str, selection: Selection) -> Selection:
+    """A page that opens, or opens again, looks at the run that is live, else at the newest one."""
+    runs = workspace.runs()
+    run = workspace.live_run() or (runs[0] if runs else None)
+    return replace(selection, run=run.id if run else None)
+
+
+def _open_live_run(workspace: Workspace, language: str, selection: Selection) -> tuple[Selection, Any]:
+    run = workspace.live_run()
+    return replace(selection, run=run.id) if run else selection, gr.Tabs(selected="train")
+
+
+def make_demo(home: Path | None = None) -> gr.Blocks:
+    """The page over a home (the usual one by default), not yet served."""
+    return _open(home or home_folder())[1]
+
+
+@lru_cache
+def _open(home: Path) -> tuple[Workspace, gr.Blocks]:
+    workspace = Workspace(home)
+    return workspace, build(workspace)
+
+
+def launch_options() -> dict[str, Any]:
+    """What every launch of the page has in common."""
+    return {
+        "theme": theme(), "css_paths": STYLE, "head": HEAD, "i18n": translations(), "footer_links": [],
+        "run_history": False, "enable_monitoring": False, "ssr_mode": False, "quiet": True,
+        "max_file_size": UPLOAD_LIMIT, "allowed_paths": [str(live.PLOTLY)],
+    }  # fmt: skip
+
+
+def serve(home: Path, host: str = "127.0.0.1", port: int = 7860, auth: str | None = None) -> None:
+    """Open the workspace and serve its page until interrupted.
+
+    Raises ConfigError for an address that others can reach without a login, and RunError for a home that cannot be
+    written.
+    """
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    on_space = "SPACE_ID" in os.environ
+    if host not in LOOPBACK and not auth and not on_space:
+        raise ConfigError("page.needs_auth", host=host)
+    if auth and ":" not in auth:
+        raise ConfigError("page.bad_auth")
+    workspace, page = _open(home)
+    workspace.training.start()
+    try:
+        page.queue(max_size=64, default_concurrency_limit=4).launch(
+            server_name="0.0.0.0" if on_space else host, server_port=port,
+            auth=tuple(auth.split(":", 1)) if auth else None, prevent_thread_lock=True, **launch_options(),
+        )  # fmt: skip
+    except OSError as error:
+        workspace.training.close()
+        raise ConfigError("page.port_taken", port=port) from error
+    print(f"ChatGUI: {page.local_url}   ({home})", flush=True)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    try:
+        page.block_thread()
+    finally:
+        workspace.training.close()

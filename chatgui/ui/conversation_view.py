@@ -1,0 +1,171 @@
+"""Rows of data as HTML, as table cells and as pieces of tokens.
+
+Knows nothing of gradio. Every text that comes from data passes through `shown`, so it is seen as text, never as HTML.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from chatgui.data.conversation import Conversation, Document, Item, Message, Row
+from chatgui.data.load import Dropped
+from chatgui.text import say
+from chatgui.tokens.example import IGNORE_INDEX, Example
+
+MESSAGE_CHARACTERS = 1200
+"""Of one message in the preview; what a page shows at once must stay light."""
+TURNS = 24
+"""Of one conversation in the preview."""
+CELL_CHARACTERS = 200
+PIECE_TOKENS = 16
+"""Most tokens joined into one piece while they do not decode cleanly."""
+SURROGATES = {code: "\ufffd" for code in range(0xD800, 0xE000)}
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a longer list; `number` counts from 1, `start` is the place of its first item."""
+
+    number: int
+    pages: int
+    start: int
+    stop: int
+
+
+def page_of(count: int, number: float | None, size: int) -> Page:
+    """The page asked for, moved into what there is."""
+    pages = max(1, -(-count // size))
+    number = min(max(int(number or 1), 1), pages)
+    return Page(number, pages, (number - 1) * size, min(number * size, count))
+
+
+def printable(text: str) -> str:
+    """Without lone surrogates (JSON allows them, UTF-8 does not) and control characters that no browser shows."""
+    return "".join(c if c >= " " or c in "\n\t" else "\ufffd" for c in text.replace("\r\n", "\n").translate(SURROGATES))
+
+
+def shown(text: str) -> str:
+    """Escaped for HTML; underscores too, since Gradio's page translates whatever looks like its own `__i18n__` mark."""
+    return escape(printable(text)).replace("_", "&#95;")
+
+
+def shortened(text: str, limit: int, language: str) -> str:
+    """HTML of a text, cut behind `limit` characters with a word on how many follow."""
+    if len(text) <= limit:
+        return shown(text)
+    more = say("dataset.more_characters", language, count=f"{len(text) - limit:,}")
+    return f'{shown(text[:limit])}<span class="more">… {escape(more)}</span>'
+
+
+def conversations_html(rows: Sequence[tuple[int, Row, str]], language: str) -> str:
+    """Cards of rows, each with its number and its split. Says so when there are none."""
+    if not rows:
+        return f'<p class="nothing">{escape(say("dataset.no_rows", language))}</p>'
+    return f'<div class="talks">{"".join(_card(number, row, split, language) for number, row, split in rows)}</div>'
+
+
+def _card(number: int, row: Row, split: str, language: str) -> str:
+    place = say("dataset.place", language, origin=row.origin, line=row.line)
+    head = (
+        f"<header><b>{number:,}</b> <span>{shown(place)}</span>"
+        f'<span class="split {split}">{escape(say(f"dataset.split.{split}", language))}</span></header>'
+    )
+    return f'<article class="talk">{head}{_item(row.item, language)}</article>'
+
+
+def _item(item: Item, language: str) -> str:
+    if isinstance(item, Document):
+        return f'<div class="document" dir="auto">{shortened(item.text, 2 * MESSAGE_CHARACTERS, language)}</div>'
+    turns = "".join(_turn(message, language) for message in item.messages[:TURNS])
+    over = len(item.messages) - TURNS
+    more = f'<p class="more">{escape(say("dataset.more_turns", language, count=over))}</p>' if over > 0 else ""
+    return turns + _tools(item, language) + more
+
+
+def _turn(message: Message, language: str) -> str:
+    role = escape(say(f"dataset.role.{message.role}", language))
+    text = shortened(message.content, MESSAGE_CHARACTERS, language) or "&nbsp;"
+    return f'<div class="turn {message.role}"><span class="role">{role}</span><div dir="auto">{text}</div></div>'
+
+
+def _tools(item: Conversation, language: str) -> str:
+    if not item.tools:
+        return ""
+    name = escape(say("dataset.tools", language))
+    return f'<details class="tools"><summary>{name}</summary><pre>{shortened(item.tools, 1200, language)}</pre></details>'
+
+
+def dropped_html(rows: Sequence[Dropped], language: str) -> str:
+    """A table of the rows that were left out; a plain sentence when there are none."""
+    if not rows:
+        return f'<p class="nothing good">{escape(say("dataset.nothing_dropped", language))}</p>'
+    heads = "".join(f"<th>{escape(say(f'dataset.column.{name}', language))}</th>" for name in ("file", "line", "reason"))
+    body = "".join(
+        f"<tr><td>{shown(row.origin)}</td><td>{row.line:,}</td><td>{shown(row.reason.text(language)[:600])}</td></tr>"
+        for row in rows
+    )
+    return f'<table class="dropped"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def cell(value: Any) -> str:
+    """A raw value as the text of a table cell."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = printable(text)
+    return text if len(text) <= CELL_CHARACTERS else text[:CELL_CHARACTERS] + "…"
+
+
+def raw_table(rows: Sequence[Row], language: str) -> tuple[list[str], list[list[str]]]:
+    """Headers and cells of the rows as they stood in the source, behind their file's name and line."""
+    columns = list(dict.fromkeys(str(name) for row in rows for name in row.raw))
+    headers = [say("dataset.column.file", language), say("dataset.column.line", language), *map(printable, columns)]
+    cells = [
+        [row.origin, str(row.line), *(cell(row.raw[name]) if name in row.raw else "" for name in columns)]
+        for row in rows
+    ]
+    return headers, cells
+
+
+def tiles_html(numbers: Mapping[str, int], language: str) -> str:
+    """Counts with their names, side by side."""
+    return "".join(
+        f'<div class="{name}"><b>{count:,}</b><span>{escape(say(f"dataset.count.{name}", language))}</span></div>'
+        for name, count in numbers.items()
+    )
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Readable text of one or several tokens that fare alike: `prompt`, `reply`, `end` or `cut`."""
+
+    text: str
+    kind: str
+    tokens: int = 1
+
+
+def fates(example: Example, whole: Example, end_of_turn_id: int) -> list[str]:
+    """What becomes of each token of `whole`, the same row encoded without a limit."""
+    kinds = [
+        "prompt" if label == IGNORE_INDEX else "end" if label == end_of_turn_id else "reply" for label in example.labels
+    ]
+    return kinds + ["cut"] * (len(whole) - len(example))
+
+
+def pieces(ids: Sequence[int], kinds: Sequence[str], decode: Callable[[list[int]], str]) -> Iterator[Piece]:
+    """Tokens as text. A token that is only part of a character is joined with those that complete it."""
+    before: list[int] = []  # the piece before: a tokenizer that writes spaces ahead of words drops them at a start
+    part: list[int] = []
+    for index, (id_, kind) in enumerate(zip(ids, kinds, strict=True)):
+        part.append(id_)
+        text = decode(before + part)[len(decode(before)) if before else 0 :]
+        last = index + 1 == len(ids) or kinds[index + 1] != kind
+        if last or not text.endswith("\ufffd") or len(part) >= PIECE_TOKENS:
+            yield Piece(printable(text), kind, len(part))
+            before, part = part, []
+
+
+def joined(found: Sequence[Piece]) -> list[tuple[str, int]]:
+    """Texts of the pieces that took several tokens, each once, in the order they come."""
+    several = dict.fromkeys((piece.text, piece.tokens) for piece in found if piece.tokens > 1)
+    return list(several)

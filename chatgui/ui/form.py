@@ -1,0 +1,90 @@
+"""A form from a Config: every field once, simple ones first, the rest under Advanced."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from chatgui.config import RunConfig
+from chatgui.errors import ConfigError
+from chatgui.fields import Knob, build_flat, knobs
+from chatgui.ui.session import QUIET, label, language_of
+
+
+class Form:
+    """Components by dotted field name. Draws into the Blocks context it is called in."""
+
+    def __init__(self, suggestions: Mapping[str, list[Any]] | None = None) -> None:
+        """`suggestions` turns a text field into a list that still takes any text."""
+        self.knobs = {knob.name: knob for knob in knobs(RunConfig) if not knob.elsewhere}
+        self.suggestions = suggestions or {}
+        self.components: dict[str, Component] = {}
+
+    def draw(self, chosen: Callable[[Knob], bool]) -> None:
+        """Components of some knobs, in the order of the config."""
+        for name, knob in self.knobs.items():
+            if chosen(knob):
+                self.components[name] = _component(knob, self.suggestions.get(name))
+
+    def wire(self) -> None:
+        """Show the fields of a union's chosen kind only. Call it when everything is drawn."""
+        for name, knob in self.knobs.items():
+            dependents = [other for other in self.knobs.values() if other.kinds and other.kind_name == name]
+            if knob.choices and dependents:
+                targets = [self.components[other.name] for other in dependents]
+                self.components[name].change(  # type: ignore[attr-defined]
+                    _visibility([other.kinds for other in dependents]), self.components[name], targets, **QUIET
+                )
+
+    def values(self, named: Mapping[str, Any]) -> dict[str, Any]:
+        """The form's own values; an emptied text or number field means None where that is allowed."""
+        return {
+            name: None if self.knobs[name].optional and value in ("", None) else value
+            for name, value in named.items()
+            if name in self.knobs
+        }
+
+    def validate(self, request: gr.Request, **named: Any) -> list[dict[str, Any]]:
+        """Gradio's validator: the error of a value under its own field."""
+        try:
+            build_flat(RunConfig, self.values(named))
+        except ConfigError as error:
+            sentence = error.text(language_of(request))
+            return [gr.validate(name != error.field, sentence) for name in named]
+        return [gr.validate(True, "") for _ in named]
+
+
+def _component(knob: Knob, suggestions: Iterable[Any] | None) -> Component:
+    looks: dict[str, Any] = {
+        "label": label(knob.name), "info": label(f"{knob.name}.help"), "elem_id": knob.name.replace(".", "-"),
+        "visible": _starts_visible(knob),
+    }  # fmt: skip
+    if suggestions is not None:
+        return gr.Dropdown(list(suggestions), value=knob.default, allow_custom_value=True, **looks)
+    if knob.choices:
+        choices = [(label(f"{knob.name}={choice}"), choice) for choice in knob.choices]
+        return gr.Dropdown(choices, value=knob.default, **looks)
+    if knob.type is bool:
+        return gr.Checkbox(value=knob.default, **looks)
+    if knob.type in (int, float):
+        return gr.Number(value=knob.default, precision=0 if knob.type is int else None, step=_step(knob), **looks)
+    return gr.Textbox(value=knob.default, **looks)
+
+
+def _starts_visible(knob: Knob) -> bool:
+    default = {other.name: other.default for other in knobs(RunConfig)}
+    return not knob.kinds or default[knob.kind_name] in knob.kinds
+
+
+def _step(knob: Knob) -> float:
+    """Of the arrows beside a number: small for what is small."""
+    return 1 if knob.type is int else (knob.default / 10 if knob.default else 0.05)
+
+
+def _visibility(kinds: list[frozenset[str]]) -> Callable[[str], Any]:
+    def update(kind: str) -> Any:
+        updates = [gr.update(visible=kind in shown) for shown in kinds]
+        return updates if len(updates) > 1 else updates[0]
+
+    return update

@@ -1,0 +1,175 @@
+"""What moves by itself: the status line and the panel of a run.
+
+Both are one `gr.HTML` whose script (`assets/live.js`) asks a server function once a second. No Gradio event runs
+meanwhile, so a reload, a second browser or a closed one changes nothing for the run; and Plotly draws into its own
+element, so a zoom stays while points arrive (`gr.Plot` is made anew at every change).
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import plotly
+
+from chatgui import charts, devices
+from chatgui.errors import ChatGuiError, RunError
+from chatgui.events import Event, Notice, Resumed, Step, latest
+from chatgui.runs.store import LIVE, Run, State
+from chatgui.runs.workspace import Workspace
+from chatgui.text import say
+from chatgui.ui.session import language_of
+from chatgui.ui.theme import ASSETS, LANGUAGE_COOKIE
+
+PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+"""Plotly's script as its Python package brings it: no network is needed."""
+GIB = 2**30
+PANEL_TEXTS = ("live.stop", "live.keep", "live.discard", "live.go_on", "live.stop_question", "live.compare", "live.empty",
+               "live.steps", "live.log")  # fmt: skip
+
+
+def status_line(workspace: Workspace) -> gr.HTML:
+    """Device and free memory, the live run, language, light or dark. Fires `open_run` when the run is clicked."""
+    return _html("status", [_named("status", lambda query, request: status(workspace, language_of(request)))])
+
+
+def run_panel(workspace: Workspace) -> gr.HTML:
+    """Progress, chart and buttons of the run whose id is its value. Fires `open_chat` and `ended`."""
+    return _html(
+        "run",
+        [
+            _named("watch", lambda query, request: watch(workspace, language_of(request), query)),
+            _named("stop", lambda query, request: stop(workspace, language_of(request), query)),
+        ],
+    )
+
+
+def status(workspace: Workspace, language: str) -> dict[str, Any]:
+    """What the status line shows."""
+    device = devices.device()
+    run = workspace.live_run()
+    return {
+        "device": say("status.device", language, name=device.name, free=f"{device.free_memory_bytes / GIB:.1f}"),
+        "run": run.id if run else None,
+        "text": _progress_text(run.state(), _seconds_left(run), language) if run else say("status.idle", language),
+        "theme": say("status.theme", language),
+    }
+
+
+def watch(workspace: Workspace, language: str, query: dict[str, Any]) -> dict[str, Any]:
+    """What changed in a run since `query["cursor"]` (a byte offset in its events; 0 asks for everything)."""
+    texts = {key.partition(".")[2]: say(key, language) for key in PANEL_TEXTS}
+    try:
+        run = workspace.run(str(query.get("run") or ""))
+        state = run.state()
+    except RunError:
+        return {"run": None, "texts": texts}
+    cursor = int(query.get("cursor") or 0)
+    events, after = run.events_since(cursor)
+    whole = cursor == 0 or any(isinstance(event, Resumed) for event in events)
+    if whole:
+        events = run.events()
+    points = charts.curves(latest(events))
+    row: dict[str, Any] = {
+        "run": run.id, "state": state.state, "state_text": say(f"state.{state.state}", language),
+        "message": _message(state, language), "live": state.state in (*LIVE, "queued"),
+        "stoppable": state.state in ("starting", "running", "queued"), "has_model": run.has_model,
+        "progress": state.step / state.total_steps if state.total_steps else 0.0,
+        "progress_text": _progress_text(state, _left(events, state), language) if state.state in LIVE else "",
+        "facts": _facts(run, events, language), "notices": [_said(e, language) for e in events if isinstance(e, Notice)],
+        "cursor": after, "texts": texts,
+    }  # fmt: skip
+    if whole:
+        return {**row, "title": _title(run), "figure": charts.loss_figure(points.thinned(), language)}
+    return {**row, "points": {"x": points.x, "y": points.y}}
+
+
+def stop(workspace: Workspace, language: str, query: dict[str, Any]) -> dict[str, Any]:
+    """Ask a run to stop, keeping or discarding what it learnt. `error` holds a sentence when it cannot be."""
+    try:
+        workspace.run(str(query.get("run"))).request_stop(discard=bool(query.get("discard")))
+    except ChatGuiError as error:
+        return {"error": error.text(language)}
+    return {"error": None}
+
+
+def _html(kind: str, functions: list[Callable[..., Any]]) -> gr.HTML:
+    settings = json.dumps({"kind": kind, "plotly": str(PLOTLY), "cookie": LANGUAGE_COOKIE})
+    # Gradio finds the events of a gr.HTML by their quoted names in this script
+    script = f"const settings = {settings};\n{(ASSETS / 'live.js').read_text(encoding='utf-8')}"
+    return gr.HTML(
+        value="", html_template=f'<div class="live-{kind}"></div>', js_on_load=script, server_functions=functions,
+        elem_id=f"live-{kind}", apply_default_css=False,
+    )  # fmt: skip
+
+
+def _named(name: str, function: Callable[[dict[str, Any], Any], dict[str, Any]]) -> Callable[..., Any]:
+    def answer(query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+        return function(query, request)
+
+    answer.__name__ = name
+    return answer
+
+
+def _message(state: State, language: str) -> str:
+    if state.state == "queued":
+        return say("live.queued", language)
+    if state.state in LIVE:
+        return say(f"stage.{state.stage}", language) if state.stage else ""
+    return say(state.message["key"], language, **state.message.get("values", {})) if state.message else ""
+
+
+def _said(notice: Notice, language: str) -> str:
+    return say(notice.key, language, **notice.values)
+
+
+def _title(run: Run) -> str:
+    config = run.config
+    return f"{Path(config.data.source).name} · {Path(config.model.name).name} · {config.adapter.kind}"
+
+
+def _facts(run: Run, events: list[Event], language: str) -> list[dict[str, str]]:
+    """The newest numbers as label and value; empty when nothing new came."""
+    steps = [event for event in events if isinstance(event, Step)]
+    if not steps:
+        return []
+    last = steps[-1]
+    facts = [
+        ("live.loss", f"{last.loss:.3f}"),
+        ("live.speed", say("live.tokens_per_second", language, speed=f"{last.tokens / max(last.seconds, 1e-9):,.0f}")),
+        ("live.epoch", f"{last.epoch:.2f}"),
+        ("live.elapsed", duration(last.seconds, language)),
+    ]
+    return [{"label": say(key, language), "value": value} for key, value in facts]
+
+
+def _left(events: list[Event], state: State) -> float | None:
+    steps = [event for event in events if isinstance(event, Step)]
+    if not steps or not state.total_steps:
+        return None
+    last = steps[-1]
+    return last.seconds / max(1, last.step) * (state.total_steps - last.step)
+
+
+def _seconds_left(run: Run) -> float | None:
+    return _left(run.events_since(0)[0], run.state())
+
+
+def _progress_text(state: State, seconds_left: float | None, language: str) -> str:
+    if not state.total_steps or state.state == "starting":
+        return say(f"stage.{state.stage}", language) if state.stage else say(f"state.{state.state}", language)
+    if seconds_left is None:
+        return say("live.progress", language, step=state.step, total=state.total_steps)
+    left = duration(seconds_left, language)
+    return say("live.progress_left", language, step=state.step, total=state.total_steps, left=left)
+
+
+def duration(seconds: float, language: str) -> str:
+    """`42 s`, `3 min 05 s`, `2 h 10 min` in words of the language."""
+    whole = round(seconds)
+    if whole < 60:
+        return say("duration.seconds", language, seconds=whole)
+    if whole < 3600:
+        return say("duration.minutes", language, minutes=whole // 60, seconds=f"{whole % 60:02d}")
+    return say("duration.hours", language, hours=whole // 3600, minutes=f"{whole % 3600 // 60:02d}")

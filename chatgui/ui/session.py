@@ -1,0 +1,118 @@
+"""What the tabs share: the workspace, the selection of one browser tab, and how handlers are bound to events."""
+
+import inspect
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from chatgui.config import RunConfig
+from chatgui.data.load import DataConfig
+from chatgui.errors import ChatGuiError
+from chatgui.fields import knobs
+from chatgui.runs.workspace import Workspace
+from chatgui.text import DEFAULT_LANGUAGE, languages, preferred_language, say, sentences
+from chatgui.ui.theme import LANGUAGE_COOKIE
+
+log = logging.getLogger(__name__)
+
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+"""For listeners that only keep the page in step."""
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What one browser tab looks at. Small and frozen: Gradio copies it, and notices a change by its hash."""
+
+    data: DataConfig = DataConfig()
+    run: str | None = None
+
+
+@dataclass(frozen=True)
+class Session:
+    """Passed to every tab's `build`. A tab writes by returning a new Selection and listens to `selection.change`."""
+
+    workspace: Workspace
+    selection: gr.State
+    tabs: gr.Tabs
+    page: gr.Blocks
+
+
+def translations() -> gr.I18n:
+    """Every label of the page and of the form in every language, for the browser to choose from."""
+    tables = {language: _table(language) for language in languages()}
+    variants = {f"zh-{region}": tables["zh"] for region in ("CN", "TW", "HK", "SG")}  # Gradio matches tags exactly
+    return gr.I18n(**tables, **variants)
+
+
+def _table(language: str) -> dict[str, str]:
+    table = {**sentences(DEFAULT_LANGUAGE), **sentences(language)}
+    for knob in knobs(RunConfig):
+        table[knob.name] = knob.label(language)
+        table[f"{knob.name}.help"] = knob.info(language)
+        table |= {f"{knob.name}={choice}": knob.choice_label(choice, language) for choice in knob.choices}
+    return {_flat(key): text for key, text in table.items()}
+
+
+def _flat(key: str) -> str:
+    return key.replace(".", "__")  # the browser's library reads a dot as a step into a nested table
+
+
+def label(key: str) -> Any:
+    """A text of the page that the browser shows in its own language."""
+    return gr.i18n.I18nData(_flat(key))
+
+
+def language_of(request: gr.Request | None) -> str:
+    """The language of a reader: the choice kept in a cookie, else what the browser asks for."""
+    if request is None:
+        return DEFAULT_LANGUAGE
+    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    return chosen if chosen in languages() else preferred_language(request.headers.get("accept-language"))
+
+
+def bind(handler: Callable[..., Any], *fixed: Any) -> Callable[..., Any]:
+    """`handler(*fixed, language, *values)` as an event listener.
+
+    A ChatGuiError becomes a toast with its sentence; anything else is logged with its traceback and told in one plain
+    sentence: the page's boundary. Generators stay generators.
+    """
+    if inspect.isgeneratorfunction(handler):
+
+        def stream(request: gr.Request, *values: Any, **named: Any) -> Iterator[Any]:
+            language = language_of(request)
+            try:
+                yield from handler(*fixed, language, *values, **named)
+            except ChatGuiError as error:
+                raise _toast(error.text(language)) from error
+            except gr.Error:
+                raise
+            except Exception as error:
+                raise _unexpected(handler, language) from error
+
+        return stream
+
+    def call(request: gr.Request, *values: Any, **named: Any) -> Any:
+        language = language_of(request)
+        try:
+            return handler(*fixed, language, *values, **named)
+        except ChatGuiError as error:
+            raise _toast(error.text(language)) from error
+        except gr.Error:
+            raise
+        except Exception as error:
+            raise _unexpected(handler, language) from error
+
+    return call
+
+
+def _toast(sentence: str) -> gr.Error:
+    return gr.Error(sentence, print_exception=False, title="ChatGUI")
+
+
+def _unexpected(handler: Callable[..., Any], language: str) -> gr.Error:
+    log.exception("%s failed", getattr(handler, "__name__", handler))
+    return _toast(say("page.unexpected", language))

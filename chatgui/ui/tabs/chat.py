@@ -1,0 +1,9 @@
+"""To be written."""
+
+import gradio as gr
+
+TITLE = "tab.chat"
+
+
+def build(session):
+    gr.Markdown("…")

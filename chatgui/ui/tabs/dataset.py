@@ -1,0 +1,528 @@
+"""Dataset: choose what to learn from, see what was read, what was left out, and what exactly will be learnt."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from html import escape
+from pathlib import Path
+from typing import Any, get_args
+
+import gradio as gr
+
+from chatgui.config import ModelConfig, RunConfig
+from chatgui.data import files
+from chatgui.data.conversation import Conversation, Document, Row
+from chatgui.data.load import DataConfig, Dataset, load, samples
+from chatgui.data.split import NAMES as SPLITS
+from chatgui.data.split import Splits, split
+from chatgui.errors import ChatGuiError, DataError
+from chatgui.fields import build_flat
+from chatgui.prepare import length_limit, make_example
+from chatgui.runs.workspace import Workspace
+from chatgui.tasks.chat import Chat
+from chatgui.tasks.pretrain import Pretrain
+from chatgui.text import DEFAULT_LANGUAGE, say, sentences
+from chatgui.tokens.template import Template
+from chatgui.ui import conversation_view as view
+from chatgui.ui.session import PRIVATE, QUIET, Selection, Session, bind, label
+
+TITLE = "tab.dataset"
+FORMATS = get_args(DataConfig.model_fields["format"].annotation)
+UPLOADS = [suffix for suffix in files.SUFFIXES if suffix != ".arrow"]
+CONVERSATIONS_A_PAGE = 10
+ROWS_A_PAGE = 50
+MOST_PIECES = 1500
+"""Of one row in the token view; the browser needs a second for 2,000."""
+MOST_LISTED = 1000
+"""Left-out rows that the endpoint lists."""
+COLOURS = {"prompt": "#94a3b8", "reply": "#22c55e", "end": "#a855f7", "cut": "#f97316"}
+READING = 'class="reading"'
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the data comes from and how it is divided."""
+
+    sample: gr.Radio
+    upload: gr.File
+    name: gr.Textbox
+    load: gr.Button
+    format: gr.Dropdown
+    validation: gr.Slider
+    test: gr.Slider
+    seed: gr.Number
+
+
+@dataclass(frozen=True)
+class Pager:
+    """Turns the pages of one list."""
+
+    previous: gr.Button
+    number: gr.Number
+    next: gr.Button
+    note: gr.HTML
+
+
+def build(session: Session) -> None:
+    """The whole tab."""
+    data = gr.State(DataConfig())
+    wanted = gr.State(DataConfig().source)
+    with gr.Row(elem_id="dataset", equal_height=False):
+        with gr.Column(scale=2, min_width=320):
+            source = _draw_source()
+        with gr.Column(scale=5, min_width=320):
+            with gr.Row(elem_id="dataset-top", equal_height=False):
+                summary = gr.HTML(elem_id="dataset-summary")
+                train = gr.Button(label("dataset.train"), variant="primary", elem_id="dataset-train", scale=0)
+            with gr.Tabs(elem_id="dataset-preview"):
+                _conversations_tab(session, data)
+                _raw_tab(session, data)
+                _dropped_tab(session, data)
+                _learnt_tab(session, data)
+    session.selection.change(_data_of, session.selection, data, **QUIET)
+    gr.on(
+        [session.page.load, data.change], bind(show_source, session.workspace), data,
+        [summary, source.sample, source.upload], **QUIET,
+    )  # fmt: skip
+    _wire_source(session, source, data, wanted, summary)
+    train.click(lambda: gr.Tabs(selected="train"), None, session.tabs, **QUIET)
+    _draw_endpoint(session)
+
+
+def _draw_source() -> Source:
+    with gr.Group():
+        sample = gr.Radio(
+            [(_sample_label(name), name) for name in usable_samples()], value=DataConfig().source,
+            label=label("dataset.samples"), elem_id="dataset-sample",
+        )  # fmt: skip
+    upload = gr.File(file_types=UPLOADS, label=label("dataset.upload"), height=130, elem_id="dataset-upload")
+    with gr.Group():
+        name = gr.Textbox(
+            label=label("dataset.name"), info=label("dataset.name.help"), placeholder="HuggingFaceH4/no_robots",
+            elem_id="dataset-name", max_lines=1,
+        )  # fmt: skip
+        load_button = gr.Button(label("dataset.load"), size="sm", elem_id="dataset-load")
+    with gr.Accordion(label("dataset.details"), open=False, elem_id="dataset-details"):
+        format_ = gr.Dropdown(
+            [(label(f"dataset.format.{name}"), name) for name in FORMATS], value="auto",
+            label=label("data.format"), info=label("dataset.format.help"), elem_id="dataset-format",
+        )  # fmt: skip
+        validation, test = (
+            gr.Slider(
+                0, 0.5, value=DataConfig.model_fields[f"{name}_fraction"].default, step=0.01,
+                label=label(f"data.{name}_fraction"), info=label(f"data.{name}_fraction.help"),
+                elem_id=f"dataset-{name}", buttons=[],
+            )
+            for name in ("validation", "test")
+        )  # fmt: skip
+        seed = gr.Number(
+            0, minimum=0, precision=0, label=label("data.split_seed"), info=label("data.split_seed.help"),
+            elem_id="dataset-seed",
+        )  # fmt: skip
+    return Source(sample, upload, name, load_button, format_, validation, test, seed)
+
+
+def _sample_label(name: str) -> Any:
+    key = f"dataset.sample.{name}"
+    return label(key) if key in sentences(DEFAULT_LANGUAGE) else name
+
+
+@lru_cache
+def usable_samples() -> tuple[str, ...]:
+    """Bundled samples that hold conversations or text; the default one first."""
+
+    def usable(name: str) -> bool:
+        try:
+            load(DataConfig(source=name))
+        except DataError:
+            return False
+        return True
+
+    return tuple(sorted(filter(usable, samples()), key=lambda name: (name != DataConfig().source, name)))
+
+
+def _wire_source(session: Session, source: Source, data: gr.State, wanted: gr.State, summary: gr.HTML) -> None:
+    outputs = [session.selection, wanted, summary, source.format]
+    loading = bind(load_source, session.workspace)
+    events = [
+        source.sample.input(
+            bind(load_sample, session.workspace), [session.selection, source.sample], outputs,
+            trigger_mode="always_last", **QUIET,
+        ),
+        source.upload.upload(
+            bind(load_upload, session.workspace), [session.selection, source.upload, source.format], outputs, **QUIET
+        ),
+        gr.on(
+            [source.load.click, source.name.submit], loading, [session.selection, source.name, source.format], outputs,
+            **QUIET,
+        ),
+        source.format.input(
+            loading, [session.selection, wanted, source.format], outputs, trigger_mode="always_last", **QUIET
+        ),
+    ]  # fmt: skip
+    triggers = [[source.sample.input], [source.upload.upload], [source.load.click, source.name.submit]]
+    for index, own in enumerate(triggers):  # whoever chooses another source no longer waits for the one before
+        gr.on(own, None, None, None, cancels=[event for other, event in enumerate(events) if other != index], **QUIET)
+    for event in events:
+        event.failure(bind(settle, session.workspace), [data, summary], summary, **QUIET)
+    shares = [source.validation, source.test, source.seed]
+    gr.on(
+        [share.input for share in shares], bind(divide, session.workspace), [session.selection, *shares],
+        session.selection, trigger_mode="always_last", **QUIET,
+    )  # fmt: skip
+
+
+def _draw_endpoint(session: Session) -> None:
+    with gr.Row(visible=False):
+        source = gr.Textbox(DataConfig().source, label="source")
+        format_ = gr.Dropdown(list(FORMATS), value="auto", label="format")
+        answer = gr.JSON()
+        gr.Button().click(
+            bind(load_dataset, session.workspace),
+            inputs_kwargs={"selection": session.selection, "source": source, "format": format_},
+            outputs=[session.selection, answer], api_name="load_dataset",
+        )  # fmt: skip
+
+
+def _draw_pager(noun: str) -> Pager:
+    """Into the Row it is called in."""
+    previous = gr.Button(label("dataset.previous"), size="sm", scale=0, min_width=80)
+    number = gr.Number(
+        1, minimum=1, precision=0, label=label(noun), show_label=False, container=False, scale=0, min_width=70
+    )
+    following = gr.Button(label("dataset.next"), size="sm", scale=0, min_width=80)
+    return Pager(previous, number, following, gr.HTML(elem_classes="page-note", min_width=120))
+
+
+def _draw_split() -> gr.Dropdown:
+    choices = [(label(f"dataset.split.{name}"), name) for name in ("all", *SPLITS)]
+    return gr.Dropdown(
+        choices, value="all", label=label("dataset.split"), show_label=False, container=False, scale=0, min_width=150
+    )
+
+
+def _conversations_tab(session: Session, data: gr.State) -> None:
+    with gr.Tab(label("dataset.conversations"), elem_id="dataset-conversations"):
+        with gr.Row(elem_classes="pager"):
+            part = _draw_split()
+            pager = _draw_pager("dataset.page")
+        cards = gr.HTML()
+    _wire_pages(session, show_conversations, [data, part], [cards], pager, first=[data.change, part.input])
+
+
+def _raw_tab(session: Session, data: gr.State) -> None:
+    with gr.Tab(label("dataset.raw"), elem_id="dataset-raw"):
+        with gr.Row(elem_classes="pager"):
+            part = _draw_split()
+            pager = _draw_pager("dataset.page")
+        table = gr.Dataframe(interactive=False, wrap=True, show_label=False, buttons=[], max_height=640, datatype="str")
+    _wire_pages(session, show_raw, [data, part], [table], pager, first=[data.change, part.input])
+
+
+def _dropped_tab(session: Session, data: gr.State) -> None:
+    with gr.Tab(label("dataset.dropped"), elem_id="dataset-dropped") as tab:
+        with gr.Row(elem_classes="pager"):
+            pager = _draw_pager("dataset.page")
+        table = gr.HTML()
+    _wire_pages(session, show_dropped, [data], [table, tab], pager, first=[data.change])
+
+
+def _learnt_tab(session: Session, data: gr.State) -> None:
+    opened = gr.State(False)
+    with gr.Tab(label("dataset.learnt"), elem_id="dataset-learnt") as tab:
+        with gr.Row(elem_classes="pager"):
+            pager = _draw_pager("dataset.row")
+            model = gr.Dropdown(
+                ["starter"], value="starter", allow_custom_value=True, label=label("dataset.tokenizer"),
+                info=label("dataset.tokenizer.help"), elem_id="dataset-tokenizer", min_width=220,
+            )  # fmt: skip
+        mask = gr.HighlightedText(
+            label=label("dataset.mask"), combine_adjacent=False, show_legend=True, elem_id="dataset-mask",
+            color_map=COLOURS,
+        )  # fmt: skip
+        facts = gr.HTML(elem_id="dataset-mask-facts")
+    inputs, outputs = [data, model, opened], [mask, facts]
+    _wire_pages(session, show_learnt, inputs, outputs, pager, first=[data.change], loads=False)
+    tab.select(lambda: True, None, opened, **QUIET)
+    gr.on(
+        [opened.change, model.input], bind(show_learnt, session.workspace), [data, pager.number, model, opened],
+        [mask, facts, pager.number, pager.note], **PRIVATE, trigger_mode="always_last",
+    )  # fmt: skip
+
+
+def _wire_pages(
+    session: Session, show: Callable[..., Any], inputs: list[Any], outputs: list[Any], pager: Pager, *,
+    first: list[Any], loads: bool = True,
+) -> None:  # fmt: skip
+    """`show(workspace, language, data, number, *more)` at each turn of a page; `first` events begin at page 1."""
+    data, *more = inputs
+    values, results = [data, pager.number, *more], [*outputs, pager.number, pager.note]
+    begin = [session.page.load, *first] if loads else first
+    gr.on(begin, bind(_turn, None, show, session.workspace), values, results, **QUIET)
+    for event, step in (
+        ([pager.previous.click], -1), ([pager.next.click], 1), ([pager.number.submit, pager.number.blur], 0)
+    ):  # fmt: skip
+        gr.on(event, bind(_turn, step, show, session.workspace), values, results, **QUIET)
+
+
+def _turn(
+    step: int | None, show: Callable[..., Any], workspace: Workspace, language: str, data: DataConfig,
+    number: float | None, *more: Any,
+) -> Any:  # fmt: skip
+    """The page `step` further on; None goes to the first one."""
+    return show(workspace, language, data, 1 if step is None else int(number or 1) + step, *more)
+
+
+# Handlers: choosing
+
+
+def load_sample(workspace: Workspace, language: str, selection: Selection, sample: str) -> Iterator[tuple[Any, ...]]:
+    """A bundled sample; its format is always found by itself."""
+    yield from load_source(workspace, language, selection, sample, "auto")
+
+
+def load_upload(
+    workspace: Workspace, language: str, selection: Selection, file: str, format: str
+) -> Iterator[tuple[Any, ...]]:
+    """An uploaded file, kept in the workspace so that its run can be repeated."""
+    yield from load_source(workspace, language, selection, str(workspace.keep_upload(Path(file))), format)
+
+
+def load_source(
+    workspace: Workspace, language: str, selection: Selection, source: str, format: str
+) -> Iterator[tuple[Any, ...]]:
+    """(selection, source asked for, summary, format), while reading and after it.
+
+    Raises ChatGuiError when the source cannot be read; the selection then stays, and the summary says both.
+    """
+    source = (source or "").strip()
+    yield gr.skip(), source, _notice(say("dataset.reading", language, source=_short(source)), READING), gr.skip()
+    try:
+        data = _changed(selection.data, source=source, format=format)
+        summary = summary_html(workspace, language, data)
+    except ChatGuiError as error:
+        stays = say("dataset.stays", language, source=_short(selection.data.source))
+        yield gr.skip(), gr.skip(), _notice(error.text(language), 'class="failed" role="alert"', stays), gr.skip()
+        raise
+    yield replace(selection, data=data), source, summary, data.format
+
+
+def settle(workspace: Workspace, language: str, data: DataConfig, summary: str) -> Any:
+    """After an unexpected failure no summary may claim that it is still reading."""
+    return summary_html(workspace, language, data) if READING in (summary or "") else gr.skip()
+
+
+def divide(
+    workspace: Workspace, language: str, selection: Selection, validation: float, test: float, seed: float | None
+) -> Any:
+    """Other shares or another seed for the same data. Raises ConfigError for a share that is not allowed."""
+    changes = {"validation_fraction": validation, "test_fraction": test, "split_seed": int(seed or 0)}
+    return replace(selection, data=_changed(selection.data, **changes))
+
+
+def load_dataset(
+    workspace: Workspace, language: str, selection: Selection, source: str, format: str
+) -> tuple[Selection, dict[str, Any]]:
+    """For scripts: choose data for this session and tell what was read. Raises ChatGuiError when it cannot be."""
+    data = _changed(selection.data, source=source, format=format)
+    dataset, splits = _read(workspace, data)
+    dropped = [
+        {"origin": row.origin, "line": row.line, "reason": row.reason.text(language)}
+        for row in dataset.dropped[:MOST_LISTED]
+    ]
+    return replace(selection, data=data), {
+        "source": source, "format": dataset.format, "encoding": dataset.encoding, "rows": dataset.read,
+        "kept": len(dataset.rows), "dropped": dropped, "splits": {name: len(splits.named(name)) for name in SPLITS},
+    }  # fmt: skip
+
+
+def _changed(data: DataConfig, **changes: Any) -> DataConfig:
+    values = {**data.model_dump(), **changes}
+    return build_flat(RunConfig, {f"data.{name}": value for name, value in values.items()}).data
+
+
+def _data_of(selection: Selection) -> DataConfig:
+    return selection.data
+
+
+def _read(workspace: Workspace, data: DataConfig) -> tuple[Dataset, Splits]:
+    dataset = workspace.dataset(data)
+    return dataset, split(dataset.rows, data)
+
+
+def _short(source: str) -> str:
+    """Of a path its last name; of anything else all."""
+    return Path(source).name if source.startswith(("/", "~", ".")) else source
+
+
+def _notice(text: str, attributes: str, more: str = "") -> str:
+    extra = f"<small>{view.shown(more)}</small>" if more else ""
+    return f"<p {attributes}>{view.shown(text)}{extra}</p>"
+
+
+# Handlers: showing
+
+
+def show_source(workspace: Workspace, language: str, data: DataConfig) -> tuple[str, Any, Any]:
+    """The summary, and the source blocks in step with what is chosen."""
+    try:
+        summary = summary_html(workspace, language, data)
+    except ChatGuiError as error:
+        summary = _notice(error.text(language), 'class="failed" role="alert"')
+    uploaded = Path(data.source).is_relative_to(workspace.home / "uploads")
+    sample = data.source if data.source in usable_samples() else None
+    return summary, gr.update(value=sample), gr.skip() if uploaded else gr.update(value=None)
+
+
+def summary_html(workspace: Workspace, language: str, data: DataConfig) -> str:
+    """What was read and how it is divided. Raises ChatGuiError when it cannot be read."""
+    dataset, splits = _read(workspace, data)
+    numbers = {"read": dataset.read, "usable": len(dataset.rows), "dropped": len(dataset.dropped)}
+    parts = {name: len(splits.named(name)) for name in SPLITS}
+    how = " ".join(say(f"dataset.read_as.{name}", language) for name in dataset.format.split(", "))
+    encoding = "" if dataset.encoding == "binary" else say("dataset.encoding", language, encoding=dataset.encoding)
+    notes = "".join(f"<li>{escape(note)}</li>" for note in _notes(dataset, data, language))
+    return (
+        f'<div class="summary"><p><b>{view.shown(dataset.name)}</b> {escape(how)} {escape(encoding)}</p>'
+        f'<div class="tiles">{view.tiles_html(numbers | parts, language)}</div><ul>{notes}</ul></div>'
+    )
+
+
+def _notes(dataset: Dataset, data: DataConfig, language: str) -> Iterator[str]:
+    own = {row.split for row in dataset.rows}
+    if data.format != "auto":
+        yield say("dataset.note.forced", language)
+    if "test" in own:
+        yield say("dataset.note.own_test", language)
+    if "validation" in own:
+        yield say("dataset.note.own_validation", language)
+    if all(isinstance(row.item, Document) for row in dataset.rows):
+        yield say("dataset.note.text", language)
+
+
+def _chosen(
+    workspace: Workspace, data: DataConfig, part: str
+) -> list[tuple[int, Row, str]]:
+    """Rows of a split, or all, with their numbers and splits; none when the data cannot be read."""
+    try:
+        dataset, splits = _read(workspace, data)
+    except ChatGuiError:  # the summary says it
+        return []
+    named = {id(row): name for name in SPLITS for row in splits.named(name)}
+    numbered = ((number, row, named[id(row)]) for number, row in enumerate(dataset.rows, start=1))
+    return [entry for entry in numbered if part in ("all", entry[2])]
+
+
+def show_conversations(
+    workspace: Workspace, language: str, data: DataConfig, number: int, part: str
+) -> tuple[str, int, str]:
+    """One page of cards."""
+    rows = _chosen(workspace, data, part)
+    page = view.page_of(len(rows), number, CONVERSATIONS_A_PAGE)
+    cards = view.conversations_html(rows[page.start : page.stop], language)
+    return cards, page.number, _page_note(page, len(rows), language)
+
+
+def show_raw(workspace: Workspace, language: str, data: DataConfig, number: int, part: str) -> tuple[Any, int, str]:
+    """One page of the rows as they stood in the source."""
+    rows = [row for _, row, _ in _chosen(workspace, data, part)]
+    page = view.page_of(len(rows), number, ROWS_A_PAGE)
+    headers, cells = view.raw_table(rows[page.start : page.stop], language)
+    widths = ["120px", "70px", *["260px"] * (len(headers) - 2)]
+    table = gr.update(value={"headers": headers, "data": cells}, column_widths=widths)
+    return table, page.number, _page_note(page, len(rows), language)
+
+
+def show_dropped(workspace: Workspace, language: str, data: DataConfig, number: int) -> tuple[str, Any, int, str]:
+    """One page of the rows that were left out, and their count in the sub-tab's name."""
+    try:
+        rows = workspace.dataset(data).dropped
+    except ChatGuiError:
+        rows = ()
+    page = view.page_of(len(rows), number, ROWS_A_PAGE)
+    name = say("dataset.dropped_count", language, count=f"{len(rows):,}")
+    table = view.dropped_html(rows[page.start : page.stop], language)
+    return table, gr.update(label=name), page.number, _page_note(page, len(rows), language)
+
+
+def _page_note(page: view.Page, count: int, language: str) -> str:
+    values = {"first": f"{page.start + 1:,}", "last": f"{page.stop:,}", "count": f"{count:,}", "pages": f"{page.pages:,}"}
+    return escape(say("dataset.page_note", language, **values)) if count else ""
+
+
+def show_learnt(
+    workspace: Workspace, language: str, data: DataConfig, number: int, model: str, opened: bool
+) -> tuple[Any, Any, Any, Any]:
+    """One row, token by token, as the training sees it. Nothing before the sub-tab was opened: it loads a tokenizer."""
+    if not opened:
+        return gr.skip(), gr.skip(), gr.skip(), gr.skip()
+    rows = _chosen(workspace, data, "all")
+    page = view.page_of(len(rows), number, 1)
+    if not rows:
+        return [], "", 1, ""
+    _, row, part = rows[page.start]
+    note = say(
+        "dataset.row_note", language, count=f"{len(rows):,}", origin=row.origin, line=row.line,
+        split=say(f"dataset.split.{part}", language),
+    )  # fmt: skip
+    try:
+        mask, facts = learnt(workspace, language, data, row, model or "starter")
+    except ChatGuiError as error:
+        mask, facts = gr.update(value=[]), _notice(error.text(language), 'class="failed" role="alert"')
+    return mask, facts, page.number, view.shown(note)
+
+
+@lru_cache(maxsize=16)
+def _limit(model: ModelConfig) -> int:
+    return length_limit(RunConfig(model=model))  # a hub name would be asked for again at each turn of a page
+
+
+def learnt(workspace: Workspace, language: str, data: DataConfig, row: Row, model: str) -> tuple[Any, str]:
+    """The label mask of a row and the facts under it. Raises ModelError or DataError."""
+    task = Chat() if isinstance(row.item, Conversation) else Pretrain()
+    config = RunConfig(task=task, data=data, model=ModelConfig(name=model))
+    template = workspace.template(config)
+    limit = _limit(config.model)
+    whole = make_example(config, row, template, 2**31)
+    warning = ""
+    try:
+        example = make_example(config, row, template, limit)
+    except DataError as error:  # its reply begins behind the limit: the training leaves the row out
+        example = replace(whole, input_ids=whole.input_ids[:limit], labels=whole.labels[:limit])
+        warning = say("dataset.row_left_out", language, reason=error.text(language))
+
+    def decode(ids: list[int]) -> str:
+        return template.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+
+    kinds = view.fates(example, whole, template.end_of_turn_id)
+    found = list(view.pieces(whole.input_ids, kinds, decode))
+    names = {kind: say(f"dataset.piece.{kind}", language) for kind in COLOURS}
+    value = [(piece.text.replace("\n", "↵\n"), names[piece.kind]) for piece in found[:MOST_PIECES]]
+    colours = {names[kind]: colour for kind, colour in COLOURS.items()}
+    facts = _learnt_facts(language, example.supervised, len(example), len(whole), limit)
+    notes = [warning, *_learnt_notes(language, template, task, found)]
+    lines = "".join(f"<li>{view.shown(note)}</li>" for note in notes if note)
+    return gr.update(value=value, color_map=colours), f'{facts}<ul class="notes">{lines}</ul>'
+
+
+def _learnt_facts(language: str, learnt_tokens: int, tokens: int, whole: int, limit: int) -> str:
+    share = learnt_tokens / tokens if tokens else 0
+    numbers = {"tokens": tokens, "learnt": learnt_tokens, "limit": limit, "cut": whole - tokens}
+    tiles = view.tiles_html(numbers, language)
+    share_tile = f"<div><b>{share:.0%}</b><span>{escape(say('dataset.count.share', language))}</span></div>"
+    return f'<div class="tiles">{tiles}{share_tile}</div>'
+
+
+def _learnt_notes(language: str, template: Template, task: Any, found: list[view.Piece]) -> Iterator[str]:
+    if isinstance(task, Pretrain):
+        yield say("dataset.note.everything", language)
+    elif template.is_plain:
+        yield say("dataset.note.plain", language)
+    elif not template.has_marks:
+        yield say("dataset.note.no_marks", language)
+    if len(found) > MOST_PIECES:
+        yield say("dataset.note.first_pieces", language, shown=f"{MOST_PIECES:,}", count=f"{len(found):,}")
+    several = view.joined(found)
+    if several:
+        listed = ", ".join(f"{text.strip() or '␣'} ({tokens})" for text, tokens in several[:24])
+        yield say("dataset.note.several_tokens", language, listed=listed + (" …" if len(several) > 24 else ""))

@@ -1,0 +1,140 @@
+"""Train: the form on the left, the ready card under it, the run on the right."""
+
+import html
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from chatgui import devices
+from chatgui.config import RunConfig, differences
+from chatgui.data.split import Splits, split
+from chatgui.errors import ChatGuiError
+from chatgui.fields import build_flat, flatten
+from chatgui.runs.store import summary
+from chatgui.runs.workspace import Workspace
+from chatgui.text import say
+from chatgui.training.loop import total_steps
+from chatgui.ui import live
+from chatgui.ui.form import Form
+from chatgui.ui.session import QUIET, Selection, Session, bind, label
+
+TITLE = "tab.train"
+
+
+
+
+def build(session: Session) -> None:
+    """The whole tab."""
+    workspace = session.workspace
+    with gr.Row(equal_height=False, elem_id="train-row"):
+        with gr.Column(scale=2, min_width=340):
+            form = _draw_form()
+            card = gr.HTML(elem_id="ready")
+            start = gr.Button(label("train.start"), variant="primary", size="lg", elem_id="start")
+        with gr.Column(scale=3, min_width=340):
+            panel = live.run_panel(workspace)
+
+    named = {"selection": session.selection, **form.components}
+    changes = [component.change for component in form.components.values()]  # type: ignore[attr-defined]
+    gr.on(
+        [*changes, session.selection.change, session.page.load], bind(ready, workspace, form),
+        inputs_kwargs=named, outputs=[card, start], trigger_mode="always_last", **QUIET,
+    )  # fmt: skip
+    start.click(
+        bind(start_run, workspace, form), inputs_kwargs=named, outputs=session.selection, validator=form.validate,
+        api_name="start_run",
+    )  # fmt: skip
+    session.selection.change(_run_of, session.selection, panel, **QUIET)
+    panel.open_chat(lambda: gr.Tabs(selected="chat"), None, session.tabs, **QUIET)
+    _scripts(workspace)
+
+
+def _scripts(workspace: Workspace) -> None:
+    """The endpoints of this tab that have no component."""
+
+    def run_status(run: str) -> dict[str, Any]:
+        return status_row(workspace, run)
+
+    def stop_run(run: str, discard: bool) -> dict[str, Any]:
+        return stop_row(workspace, run, discard)
+
+    gr.api(run_status, api_name="run_status")
+    gr.api(stop_run, api_name="stop_run")
+
+
+def _draw_form() -> Form:
+    form = Form(suggestions={"model.name": ["starter"]})
+    with gr.Group():
+        form.draw(lambda knob: knob.simple)
+    with gr.Accordion(label("train.advanced"), open=False, elem_id="advanced"):
+        form.draw(lambda knob: not knob.simple)
+    form.wire()
+    return form
+
+
+def _run_of(selection: Selection) -> str:
+    return selection.run or ""
+
+
+def ready(workspace: Workspace, form: Form, language: str, selection: Selection, **values: Any) -> tuple[str, Any]:
+    """The ready card, and the Start button with its reason when something is missing."""
+    try:
+        config = _config(form, selection, values)
+        splits = split(workspace.dataset(config.data).rows, config.data)
+    except ChatGuiError as error:
+        rows = [(say("ready.missing", language), error.text(language))]
+        return _card(rows, missing=True), gr.update(value=say("train.start_blocked", language), interactive=False)
+    live_run = workspace.live_run()
+    text = say("train.start_queue" if live_run else "train.start", language)
+    return _card(_ready_rows(config, splits, language)), gr.update(value=text, interactive=True)
+
+
+def _ready_rows(config: RunConfig, splits: Splits, language: str) -> list[tuple[str, str]]:
+    steps = total_steps(len(splits.train), config.training)
+    counts = {name: len(splits.named(name)) for name in ("train", "validation", "test")}
+    changed = [name for name in differences(config) if not name.startswith("data.")]
+    device = devices.device()
+    return [
+        (say("ready.model", language), Path(config.model.name).name or config.model.name),
+        (say("ready.data", language), say("ready.data_counts", language, name=Path(config.data.source).name, **counts)),
+        (say("ready.method", language), say(f"ready.{config.adapter.kind}", language, **dict(config.adapter))),
+        (say("ready.steps", language), say("ready.steps_of", language, steps=steps, batch=config.training.batch_size)),
+        (say("ready.device", language), device.name),
+        (say("ready.changed", language), ", ".join(changed) if changed else say("ready.defaults", language)),
+    ]
+
+
+def _card(rows: list[tuple[str, str]], missing: bool = False) -> str:
+    cells = "".join(f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>" for name, value in rows)
+    return f'<dl class="ready{" missing" if missing else ""}">{cells}</dl>'
+
+
+def start_run(workspace: Workspace, form: Form, language: str, selection: Selection, **values: Any) -> Selection:
+    """Queue a run of what the form and the selection say; say so when another one is before it."""
+    config = _config(form, selection, values)
+    workspace.dataset(config.data)  # a source that has vanished is told now, not in the worker
+    before = workspace.live_run()
+    run = workspace.start_run(config)
+    if before:
+        gr.Info(say("train.queued_behind", language, run=before.id), title="ChatGUI")
+    return replace(selection, run=run.id)
+
+
+def status_row(workspace: Workspace, run: str) -> dict[str, Any]:
+    """State and numbers of a run, for scripts."""
+    found = workspace.run(run)
+    state = found.state()
+    return {**summary(found), "message": state.message, **state.result}
+
+
+def stop_row(workspace: Workspace, run: str, discard: bool = False) -> dict[str, Any]:
+    """Ask a run to stop, for scripts."""
+    workspace.run(run).request_stop(discard=discard)
+    return {"run": run, "state": workspace.run(run).state().state}
+
+
+def _config(form: Form, selection: Selection, values: dict[str, Any]) -> RunConfig:
+    data = {name: value for name, value in flatten(selection.data, "data.").items()}
+    return build_flat(RunConfig, {**form.values(values), **data})

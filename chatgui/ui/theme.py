@@ -1,0 +1,27 @@
+"""How the page looks, and the few lines of script that run before it is drawn."""
+
+from pathlib import Path
+
+import gradio as gr
+
+ASSETS = Path(__file__).parents[2] / "assets"
+STYLE = ASSETS / "style.css"
+FONTS = ["system-ui", "Segoe UI", "Noto Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "sans-serif"]
+LANGUAGE_COOKIE = "chatgui_language"
+
+HEAD = f"""<script>(() => {{
+  // A language chosen on the page outweighs the browser's; Gradio and the server then read the same choice.
+  const chosen = document.cookie.match(/(?:^|; ){LANGUAGE_COOKIE}=(\\w+)/);
+  if (!chosen) return;
+  const locale = chosen[1] === "zh" ? "zh-CN" : chosen[1];
+  Object.defineProperty(navigator, "language", {{get: () => locale}});
+  Object.defineProperty(navigator, "languages", {{get: () => [locale]}});
+  document.documentElement.lang = locale;
+}})();</script>"""
+
+
+def theme() -> gr.themes.Base:
+    """A calm theme of Gradio's own, with fonts that every system has and that hold Chinese."""
+    return gr.themes.Soft(
+        primary_hue="blue", neutral_hue="slate", radius_size="md", font=FONTS, font_mono=["ui-monospace", "monospace"],
+    )  # fmt: skip
