@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +24,13 @@ TEMPLATE = (
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:  # pragma: no cover  (the value that comes back is the report)
-    report = yield
-    return _skip_is_a_failure_in_ci(report)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    return _skip_is_a_failure_in_ci((yield))
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
-    report = yield
-    return _skip_is_a_failure_in_ci(report)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
+    return _skip_is_a_failure_in_ci((yield))
 
 
 def _skip_is_a_failure_in_ci(report: Any) -> Any:
@@ -125,3 +121,31 @@ def chatgui(home: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
         )  # fmt: skip
 
     return run
+
+
+@pytest.fixture(scope="session")
+def examples(conversations: Path) -> list[Any]:
+    """The 24 conversations as the model is taught them."""
+    from chatgui.data.load import DataConfig, load
+    from chatgui.tasks.chat import Chat
+    from chatgui.tokens.template import Template
+
+    template = Template(make_tokenizer(TEMPLATE))
+    return [Chat().make_example(row.item, template, 256) for row in load(DataConfig(source=str(conversations))).rows]
+
+
+@pytest.fixture
+def fresh_model(tiny_model: Path) -> Callable[..., Any]:
+    """A new copy of the tiny model with an adapter that was drawn from seed 0."""
+
+    import torch
+
+    from chatgui.config import ModelConfig
+    from chatgui.models import load_model
+
+    def make(adapter: Any) -> Any:
+        torch.manual_seed(0)
+        config = ModelConfig(name=str(tiny_model))
+        return adapter.attach(load_model(config, "AutoModelForCausalLM", torch.device("cpu"), torch.float32), 10)
+
+    return make

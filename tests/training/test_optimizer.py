@@ -1,0 +1,71 @@
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from chatgui.adapters.full import Full
+from chatgui.adapters.lora import Lora
+from chatgui.config import TrainingConfig
+from chatgui.training.muon import Muon, orthogonalise
+from chatgui.training.optimizer import make_optimizers, make_schedules
+
+Fresh = Callable[..., Any]
+
+
+def names_of(model: Any, optimizer: torch.optim.Optimizer) -> set[str]:
+    owned = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
+    return {name for name, weight in model.named_parameters() if id(weight) in owned}
+
+
+def test_orthogonalise_brings_the_singular_values_near_one() -> None:
+    torch.manual_seed(0)
+    for shape in ((32, 96), (96, 32), (32, 32)):
+        values = torch.linalg.svdvals(orthogonalise(torch.randn(*shape)))
+        assert values.min() > 0.3 and values.max() < 1.3
+
+
+def test_orthogonalise_keeps_the_directions() -> None:
+    torch.manual_seed(0)
+    matrix = torch.randn(16, 48)
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    assert (orthogonalise(matrix) * (left @ right)).sum() / 16 > 0.7
+
+
+def test_muon_takes_the_hidden_matrices_and_adamw_the_rest(fresh_model: Fresh) -> None:
+    model = fresh_model(Full())
+    muon, adamw = make_optimizers(model, TrainingConfig(optimizer="muon"))
+    assert isinstance(muon, Muon)
+    assert len(names_of(model, muon)) == 2 * 4
+    assert {"transformer.wte.weight", "transformer.wpe.weight"} <= names_of(model, adamw)
+    assert names_of(model, muon) | names_of(model, adamw) == {name for name, _ in model.named_parameters()}
+
+
+def test_weight_decay_spares_norms_and_biases(fresh_model: Fresh) -> None:
+    (adamw,) = make_optimizers(fresh_model(Full()), TrainingConfig(weight_decay=0.1))
+    for group in adamw.param_groups:
+        assert {weight.ndim >= 2 for weight in group["params"]} == {group["weight_decay"] == 0.1}
+
+
+def test_frozen_weights_have_no_optimizer(fresh_model: Fresh) -> None:
+    model = fresh_model(Lora())
+    (adamw,) = make_optimizers(model, TrainingConfig())
+    assert names_of(model, adamw) == {name for name, weight in model.named_parameters() if weight.requires_grad}
+
+
+def test_a_muon_step_has_the_size_of_an_adamw_step() -> None:
+    torch.manual_seed(0)
+    weight = torch.nn.Parameter(torch.zeros(64, 64))
+    weight.grad = torch.randn(64, 64)
+    Muon([weight], lr=0.1).step()
+    assert 0.01 < weight.detach().square().mean().sqrt().item() < 0.1 * 0.4
+
+
+def test_a_constant_schedule_stays_after_the_warm_up(fresh_model: Fresh) -> None:
+    optimizers = make_optimizers(fresh_model(Lora()), TrainingConfig(learning_rate=1e-3))
+    (schedule,) = make_schedules(optimizers, TrainingConfig(schedule="constant", warmup_fraction=0.2), 10)
+    rates = []
+    for _ in range(10):
+        rates.append(schedule.get_last_lr()[0])
+        optimizers[0].step()
+        schedule.step()
+    assert rates[0] == 0 and set(rates[2:]) == {1e-3}
