@@ -9,7 +9,7 @@ from typing import Any
 
 from chatgui.config import GenerationConfig, RunConfig
 from chatgui.data.conversation import Conversation
-from chatgui.data.load import load
+from chatgui.data.load import Dataset, load
 from chatgui.data.split import split
 from chatgui.errors import DataError
 from chatgui.generation.engine import decode
@@ -101,9 +101,12 @@ def receipt(pair: Pair, voice: Voice, reply: Reply, settings: GenerationConfig) 
     }  # fmt: skip
 
 
-def test_prompts(config: RunConfig) -> list[Messages]:
-    """The first user turn of every test conversation, with the system message before it."""
-    rows = split(load(config.data).rows, config.data).test
+def test_prompts(config: RunConfig, dataset: Dataset | None = None) -> list[Messages]:
+    """The first user turn of every test conversation, with the system message before it.
+
+    `dataset` is the config's data where it is loaded already. Raises DataError when there is no such turn.
+    """
+    rows = split((dataset or load(config.data)).rows, config.data).test
     prompts = [_opening(row.item) for row in rows if isinstance(row.item, Conversation)]
     found = [prompt for prompt in prompts if prompt]
     if not found:

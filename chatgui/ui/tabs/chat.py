@@ -1,9 +1,496 @@
-"""To be written."""
+"""Chat: one message, both models, side by side; under each reply the receipt that proves what answered."""
+
+import html
+import json
+import random
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import gradio as gr
+from gradio.components import Component
+
+from chatgui.config import GenerationConfig, RunConfig
+from chatgui.errors import ChatGuiError
+from chatgui.fields import build_flat, knobs
+from chatgui.generation import compare
+from chatgui.generation.compare import Messages, Reply
+from chatgui.generation.transcript import (
+    SIDES, Answer, Exchange, Question, Side, Transcript, differing_words, history, how_it_ended, to_json,
+)  # fmt: skip
+from chatgui.runs.store import Run
+from chatgui.runs.workspace import Workspace
+from chatgui.text import say
+from chatgui.ui.form import component
+from chatgui.ui.session import PRIVATE, QUIET, Selection, Session, bind, label
+from chatgui.ui.theme import ASSETS
 
 TITLE = "tab.chat"
+SUGGESTIONS = 3
+SUGGESTION_LETTERS = 52
+UPDATE_SECONDS = 0.05
+"""Between two pictures of a growing reply: 20 a second look fluent and leave the processor to the model."""
+PLACEHOLDER = "…"
+MODEL: dict[str, Any] = {**QUIET, "concurrency_id": "model", "concurrency_limit": 1}
+"""For listeners that make a model answer: one at a time."""
 
 
-def build(session):
-    gr.Markdown("…")
+@dataclass
+class Turn:
+    """The one thing two events of a browser tab share while a reply grows: the wish to stop it."""
+
+    stop: bool = False
+    begun: bool = False
+
+
+class Screen(NamedTuple):
+    """What handlers draw: on the page the components, in a handler their new values (left out: as they are)."""
+
+    talk: Any = gr.skip()
+    message: Any = gr.skip()
+    system: Any = gr.skip()
+    seed: Any = gr.skip()
+    chooser: Any = gr.skip()
+    base: Any = gr.skip()
+    tuned: Any = gr.skip()
+    base_receipt: Any = gr.skip()
+    tuned_receipt: Any = gr.skip()
+    base_facts: Any = gr.skip()
+    tuned_facts: Any = gr.skip()
+    note: Any = gr.skip()
+    suggestions: Any = gr.skip()
+    send: Any = gr.skip()
+    stop: Any = gr.skip()
+    retry: Any = gr.skip()
+    clear: Any = gr.skip()
+    save: Any = gr.skip()
+
+
+# ---- layout ----------------------------------------------------------------------------------------------------------
+
+
+def build(session: Session) -> None:
+    """The whole tab."""
+    workspace = session.workspace
+    talk, turn, kept = gr.State(Transcript()), gr.State(Turn()), gr.State({})
+    followed, prompts = gr.State(None), gr.State(())
+    with gr.Column(visible=False, elem_id="chat-empty") as empty:
+        gr.Markdown(label("chat.no_run"))
+        to_train = gr.Button(label("chat.to_train"), variant="primary", elem_id="chat-to-train")
+    with gr.Column(visible=False, elem_id="chat") as main:
+        with gr.Row(elem_id="chat-head"):
+            chooser = gr.Dropdown([], label=label("chat.run"), scale=3, min_width=300, elem_id="chat-run")
+            shared = gr.Checkbox(
+                False, label=label("chat.shared"), info=label("chat.shared.help"), scale=2, min_width=300,
+                elem_id="chat-shared",
+            )  # fmt: skip
+        with gr.Row(elem_id="chat-panes"):
+            base, tuned = side("base"), side("tuned")
+        note = gr.HTML(elem_id="chat-note", js_on_load=(ASSETS / "chat.js").read_text(encoding="utf-8"))
+        with gr.Row(elem_id="chat-suggestions") as suggestions:
+            chips = [gr.Button("", size="sm", min_width=150, visible=False) for _ in range(SUGGESTIONS)]
+            surprise = gr.Button(label("chat.random"), size="sm", min_width=150, elem_id="chat-random")
+        with gr.Row(elem_id="chat-ask"):
+            message = gr.Textbox(
+                lines=1, max_lines=8, show_label=False, container=False, label=label("chat.message"),
+                placeholder=label("chat.message.placeholder"), scale=8, min_width=200, autofocus=False,
+                elem_id="chat-message",
+            )  # fmt: skip
+            send = gr.Button(label("chat.send"), variant="primary", scale=1, min_width=88, elem_id="chat-send")
+            stop = gr.Button(
+                label("chat.stop"), variant="stop", scale=1, min_width=88, visible=False, elem_id="chat-stop"
+            )
+        with gr.Row(elem_id="chat-actions"):
+            retry = gr.Button(label("chat.retry"), size="sm", min_width=90, interactive=False, elem_id="chat-retry")
+            clear = gr.Button(label("chat.clear"), size="sm", min_width=90, interactive=False, elem_id="chat-clear")
+            save = gr.DownloadButton(
+                label("chat.save"), size="sm", min_width=90, interactive=False, elem_id="chat-save"
+            )
+        with gr.Accordion(label("chat.settings"), open=False, elem_id="chat-settings"):
+            system = gr.Textbox(
+                label=label("chat.system"), info=label("chat.system.help"), lines=2, elem_id="chat-system"
+            )
+            with gr.Row():
+                settings = {knob.name: _setting(knob) for knob in knobs(RunConfig) if knob.group == "generation"}
+
+    screen = Screen(
+        talk, message, system, settings["generation.seed"], chooser, base.pane, tuned.pane, base.receipt, tuned.receipt,
+        base.facts, tuned.facts, note, suggestions, send, stop, retry, clear, save,
+    )  # fmt: skip
+    named = {"talk": talk, "turn": turn, "shared": shared, "system": system, **settings}
+    outputs = list(screen)
+
+    def answer(event: Any) -> None:
+        answered = event.success(bind(reply, workspace), [talk, turn], outputs, **MODEL)
+        answered.failure(bind(withdraw), [talk, turn], outputs, **QUIET)
+
+    gr.on(
+        [session.page.load, session.selection.change, session.tabs.change], bind(refresh, workspace),
+        inputs=[session.selection, chooser, followed, talk], outputs=[chooser, followed, empty, main], **QUIET,
+    )  # fmt: skip
+    chooser.change(
+        bind(open_run, workspace), [chooser, talk, kept], [kept, prompts, *chips, *outputs], **QUIET
+    )
+    to_train.click(lambda: gr.Tabs(selected="train"), None, session.tabs, **QUIET)
+    asked = gr.on([message.submit, send.click], bind(ask), inputs_kwargs={"message": message, **named}, outputs=outputs, **QUIET)
+    answer(asked)
+    answer(retry.click(bind(ask_again), inputs_kwargs=named, outputs=outputs, **QUIET))
+    for index, chip in enumerate(chips):
+        answer(chip.click(bind(ask_suggestion, index), inputs_kwargs={"prompts": prompts, **named}, outputs=outputs, **QUIET))
+    surprise.click(bind(random_prompt, workspace), [chooser], [message, system], **QUIET)
+    stop.click(bind(stop_reply), [talk, turn], outputs, queue=False, **QUIET)
+    clear.click(bind(clear_talk), [talk], outputs, **QUIET)
+    gr.api(
+        _endpoint(workspace), api_name="compare", concurrency_id="model", concurrency_limit=1,
+        api_description="Both replies to one message, each with its receipt.",
+    )  # fmt: skip
+
+
+class Pane(NamedTuple):
+    """One side of the page."""
+
+    pane: gr.Chatbot
+    receipt: gr.Accordion
+    facts: gr.HTML
+
+
+def side(name: Side) -> Pane:
+    """A pane and the receipt under it."""
+    with gr.Column(min_width=320):
+        pane = gr.Chatbot(
+            label=label(f"chat.{name}"), placeholder=label("chat.placeholder"), height="clamp(240px, 42vh, 620px)",
+            render_markdown=False, sanitize_html=True, buttons=["copy", "copy_all"], elem_id=f"chat-{name}",
+        )  # fmt: skip
+        with gr.Accordion(label("chat.receipt"), open=False, elem_classes="chat-receipt") as receipt:
+            facts = gr.HTML(elem_classes="chat-facts")
+    return Pane(pane, receipt, facts)
+
+
+def _setting(knob: Any) -> Component:
+    drawn = component(knob, None)
+    drawn.elem_id = f"chat-{knob.name.replace('.', '-')}"
+    return drawn
+
+
+# ---- runs ------------------------------------------------------------------------------------------------------------
+
+
+def refresh(
+    workspace: Workspace, language: str, selection: Selection, run: str | None, followed: str | None, talk: Transcript
+) -> tuple[Any, str | None, Any, Any]:
+    """The list of runs as it is now; follows the selection when that has moved on to a run with a result."""
+    choices = run_choices(workspace, language)
+    known = [choice for _, choice in choices]
+    if talk.asked is None and selection.run in known and selection.run != followed:
+        run = followed = selection.run
+    if run not in known:
+        run = known[0] if known else None
+    return gr.update(choices=choices, value=run), followed, gr.update(visible=not known), gr.update(visible=bool(known))
+
+
+def run_choices(workspace: Workspace, language: str) -> list[tuple[str, str]]:
+    """Name and id of the runs that can answer, newest first."""
+    choices = []
+    for run in workspace.runs():
+        try:
+            if run.has_model and run.config.task.HEAD == "AutoModelForCausalLM":
+                choices.append((_run_name(run, language), run.id))
+        except ChatGuiError:  # a folder somebody else left half
+            continue
+    return choices
+
+
+def _run_name(run: Run, language: str) -> str:
+    config = run.config
+    kind = {knob.name: knob for knob in knobs(RunConfig)}["adapter.kind"]
+    adapter = kind.choice_label(config.adapter.kind, language)
+    rank = getattr(config.adapter, "rank", None)
+    created = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.state().created))
+    model = Path(config.model.name).name or config.model.name
+    return " · ".join([Path(config.data.source).stem, model, f"{adapter} {rank}" if rank else adapter, created])
+
+
+def open_run(
+    workspace: Workspace, language: str, run: str | None, talk: Transcript, kept: dict[str, Transcript]
+) -> tuple[Any, ...]:
+    """The conversation with another run: the one left there, else a new one with suggestions."""
+    if run == talk.run or run is None:
+        return gr.skip(), gr.skip(), *[gr.skip()] * SUGGESTIONS, *Screen()
+    kept = {**kept, talk.run: talk}
+    prompts = suggestions(workspace, language, run)
+    texts = [_shortened(prompt[-1]["content"]) for prompt in prompts]
+    texts += [""] * (SUGGESTIONS - len(prompts))
+    chips = [gr.update(value=text, visible=bool(text)) for text in texts]
+    return kept, tuple(prompts), *chips, *draw(language, kept.get(run, Transcript(run)))
+
+
+def suggestions(workspace: Workspace, language: str, run: str) -> list[Messages]:
+    """A few short prompts of the run's test split, those in the reader's language first."""
+    prompts = _test_prompts(workspace, run)
+    ranked = sorted(prompts, key=lambda prompt: _is_chinese(prompt[-1]["content"]) != (language == "zh"))
+    short = [prompt for prompt in ranked if len(prompt[-1]["content"]) <= SUGGESTION_LETTERS * 2]
+    return short[:SUGGESTIONS]
+
+
+def _test_prompts(workspace: Workspace, run: str) -> list[Messages]:
+    try:
+        config = workspace.run(run).config
+        return compare.test_prompts(config, workspace.dataset(config.data))
+    except ChatGuiError:  # data that has moved, or without conversations: then there is nothing to suggest
+        return []
+
+
+def _is_chinese(text: str) -> bool:
+    return any("\u4e00" <= letter <= "\u9fff" for letter in text)
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= SUGGESTION_LETTERS else line[: SUGGESTION_LETTERS - 1] + "…"
+
+
+def random_prompt(workspace: Workspace, language: str, run: str) -> tuple[Any, Any]:
+    """A test prompt for the message box, with its system message if it has one."""
+    prompts = _test_prompts(workspace, run)
+    if not prompts:
+        gr.Info(say("chat.no_prompts", language), title="ChatGUI")
+        return gr.skip(), gr.skip()
+    prompt = random.choice(prompts)
+    return prompt[-1]["content"], prompt[0]["content"] if len(prompt) > 1 else gr.skip()
+
+
+# ---- asking ----------------------------------------------------------------------------------------------------------
+
+
+def ask(
+    language: str, *, talk: Transcript, turn: Turn, message: str, shared: bool, system: str, **settings: Any
+) -> Screen:
+    """Put a message to both models. Raises ConfigError for a setting that is not allowed."""
+    if talk.asked or not message.strip():
+        return Screen()
+    config = build_flat(RunConfig, settings).generation
+    turn.stop = turn.begun = False
+    question = Question(message, system, shared, config)
+    return draw(language, replace(talk, asked=question))._replace(message="", note=_status("chat.waiting", language))
+
+
+def ask_suggestion(
+    index: int, language: str, *, prompts: tuple[Messages, ...], system: str, **named: Any
+) -> Screen:
+    """Ask a suggested prompt, with the system message it has in the data."""
+    prompt = prompts[index]
+    if len(prompt) > 1:
+        system = prompt[0]["content"]
+    return ask(language, message=prompt[-1]["content"], system=system, **named)._replace(system=system, message=gr.skip())
+
+
+def ask_again(
+    language: str, *, talk: Transcript, turn: Turn, shared: bool, system: str, **settings: Any
+) -> Screen:
+    """Both replies to the last message again. With nothing changed the next seed is taken: the same one repeats."""
+    if talk.asked or not talk.exchanges:
+        return Screen()
+    last = talk.exchanges[-1].question
+    asked = Question(last.message, system, shared, build_flat(RunConfig, settings).generation)
+    seed = asked.settings.seed + (asked == last)
+    earlier = replace(talk, exchanges=talk.exchanges[:-1])
+    named = {**settings, "generation.seed": seed}
+    screen = ask(language, talk=earlier, turn=turn, message=last.message, shared=shared, system=system, **named)
+    return screen._replace(seed=seed, message=gr.skip())
+
+
+def reply(workspace: Workspace, language: str, talk: Transcript, turn: Turn) -> Iterator[Screen]:
+    """Both replies as they grow.
+
+    Raises ChatGuiError when a model is gone or the prompt too long; `withdraw` then gives the message back.
+    """
+    question = talk.asked
+    if question is None or turn.stop:
+        yield Screen()
+        return
+    turn.begun = True
+    run = workspace.run(talk.run)
+    if not workspace.has_pair(run):
+        yield Screen(note=_status("chat.loading", language))
+    pair = workspace.pair(run)
+    if turn.stop:
+        yield withdraw(language, talk, turn)
+        return
+    yield Screen(note=_status("chat.answering", language))
+    drawn, replies = 0.0, None
+    for replies in compare.stream_pair(pair, *talk.prompts(), question.settings, lambda: turn.stop):
+        if time.monotonic() - drawn >= UPDATE_SECONDS:
+            drawn = time.monotonic()
+            yield Screen(**{name: _messages(talk, name, growing.text) for name, growing in zip(SIDES, replies, strict=True)})
+    if replies is None:
+        yield withdraw(language, talk, turn)
+        return
+    answers = [
+        Answer(
+            made.text, tuple(made.ids), how_it_ended(made, question.settings, pair.context_tokens),
+            compare.receipt(pair, voice, made, question.settings),
+        )
+        for made, voice in zip(replies, (pair.base, pair.tuned), strict=True)
+    ]  # fmt: skip
+    yield draw(language, talk.answered(*answers))
+
+
+def stop_reply(language: str, talk: Transcript, turn: Turn) -> Screen:
+    """End the replies where they are; what has not begun is withdrawn."""
+    turn.stop = True
+    return Screen(note=_status("chat.stopping", language)) if turn.begun else withdraw(language, talk, turn)
+
+
+def withdraw(language: str, talk: Transcript, turn: Turn) -> Screen:
+    """Take back a question that got no answer: its message returns to the box."""
+    turn.stop = turn.begun = False
+    if talk.asked is None:
+        return draw(language, talk)
+    return draw(language, replace(talk, asked=None))._replace(message=talk.asked.message)
+
+
+def clear_talk(language: str, talk: Transcript) -> Screen:
+    """A new conversation with the same run."""
+    return Screen() if talk.asked else draw(language, Transcript(talk.run))
+
+
+# ---- drawing ---------------------------------------------------------------------------------------------------------
+
+
+def draw(language: str, talk: Transcript) -> Screen:
+    """Everything that follows from the transcript."""
+    idle, last = talk.asked is None, talk.exchanges[-1] if talk.exchanges else None
+    return Screen(
+        talk=talk, base=_messages(talk, "base"), tuned=_messages(talk, "tuned"),
+        base_receipt=_receipt_line(language, last and last.base),
+        tuned_receipt=_receipt_line(language, last and last.tuned),
+        base_facts=_facts(language, last and last.base), tuned_facts=_facts(language, last and last.tuned),
+        note=_remark(language, talk), suggestions=gr.update(visible=idle and last is None),
+        chooser=gr.update(interactive=idle), send=gr.update(visible=idle), stop=gr.update(visible=not idle),
+        retry=gr.update(interactive=idle and last is not None), clear=gr.update(interactive=idle and last is not None),
+        save=gr.update(value=_saved(talk) if idle and last else None, interactive=idle and last is not None),
+    )  # fmt: skip
+
+
+def _messages(talk: Transcript, name: Side, growing: str = "") -> Messages:
+    said = [
+        {**message, "content": message["content"] or PLACEHOLDER} for message in history(talk.exchanges, name)
+    ]
+    if talk.asked:
+        said.append({"role": "user", "content": talk.asked.message})
+        said.append({"role": "assistant", "content": growing or PLACEHOLDER})
+    return said
+
+
+def _receipt_line(language: str, answer: Answer | None) -> Any:
+    if answer is None:
+        return gr.update(label=label("chat.receipt"))
+    return gr.update(label=say("chat.receipt_line", language, **_words(language, answer)))
+
+
+def _facts(language: str, answer: Answer | None) -> str:
+    if answer is None:
+        return f"<p>{html.escape(say('chat.receipt_empty', language))}</p>"
+    words = _words(language, answer)
+    rows = [
+        ("weights", words["weights"]), ("adapter", words["adapter"]), ("template", words["template"]),
+        ("seed", words["seed"]), ("temperature", words["temperature"]), ("top_p", words["top_p"]),
+        ("prompt_tokens", words["prompt_tokens"]), ("new_tokens", words["new_tokens"]), ("end", words["end"]),
+        ("tokens_per_second", words["tokens_per_second"]), ("device", words["device"]),
+    ]  # fmt: skip
+    cells = "".join(
+        f"<div><dt>{html.escape(say(f'receipt.{name}', language))}</dt><dd>{html.escape(str(value))}</dd></div>"
+        for name, value in rows
+    )
+    return f"<dl>{cells}</dl>"
+
+
+def _words(language: str, answer: Answer) -> dict[str, Any]:
+    receipt = dict(answer.receipt)
+    end = say(f"receipt.end_{answer.end}", language, new_tokens=receipt["new_tokens"])
+    return {**receipt, "adapter": say(f"receipt.adapter_{receipt['adapter']}", language), "end": end}
+
+
+def _status(key: str, language: str) -> str:
+    return f'<p class="busy">{html.escape(say(key, language))}</p>'
+
+
+def _remark(language: str, talk: Transcript) -> str:
+    """Where the replies of the last turn differ, and the places to mark in all of them."""
+    if not talk.exchanges:
+        return "<p></p>"
+    sentences = [_difference(language, talk.exchanges[-1])]
+    if talk.parting:
+        sentences.append(say("chat.parting", language, turn=talk.parting))
+    places = json.dumps([_places(exchange) for exchange in talk.exchanges])
+    return f'<p data-places="{html.escape(places)}">{html.escape(" ".join(sentences))}</p>'
+
+
+def _difference(language: str, last: Exchange) -> str:
+    place = last.first_difference
+    if place is None:
+        return say("chat.identical" if last.whole else "chat.identical_so_far", language)
+    return say("chat.differ", language, token=place + 1)
+
+
+def _places(exchange: Exchange) -> list[list[int] | None]:
+    texts = exchange.base.text, exchange.tuned.text
+    spans = differing_words(*texts) if exchange.first_difference is not None else (None, None)
+    return [
+        [_utf16(text[: span[0]]), _utf16(text[: span[1]])] if span else None
+        for text, span in zip(texts, spans, strict=True)
+    ]
+
+
+def _utf16(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2  # the browser counts so
+
+
+def _saved(talk: Transcript) -> str:
+    path = Path(tempfile.mkdtemp(prefix="chatgui-")) / f"chat-{talk.run}.json"
+    path.write_text(to_json(talk), encoding="utf-8")
+    return str(path)
+
+
+# ---- for scripts -----------------------------------------------------------------------------------------------------
+
+
+def _endpoint(workspace: Workspace) -> Any:
+    default = GenerationConfig()
+
+    def compare(
+        run: str,
+        message: str,
+        system: str = "",
+        temperature: float = default.temperature,
+        top_p: float = default.top_p,
+        max_new_tokens: int = default.max_new_tokens,
+        seed: int = default.seed,
+        request: gr.Request = None,  # type: ignore[assignment]
+    ) -> dict[str, Any]:
+        settings = {"temperature": temperature, "top_p": top_p, "max_new_tokens": max_new_tokens, "seed": seed}
+        return bind(compare_once, workspace)(request, run=run, message=message, system=system, settings=settings)
+
+    return compare
+
+
+def compare_once(
+    workspace: Workspace, language: str, *, run: str, message: str, system: str, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """Both replies to one message with their receipts, as a row of `chatgui compare --json` with more to it."""
+    config = build_flat(RunConfig, {f"generation.{name}": value for name, value in settings.items()}).generation
+    pair = workspace.pair(workspace.run(run))
+    prompt = [{"role": "system", "content": system}] if system else []
+    prompt.append({"role": "user", "content": message})
+    *_, replies = compare.stream_pair(pair, prompt, prompt, config)
+    voices: tuple[Any, ...] = (pair.base, pair.tuned)
+    rows = {
+        name: {"text": made.text, "ids": made.ids, **compare.receipt(pair, voice, made, config)}
+        for name, voice, made in zip(SIDES, voices, replies, strict=True)
+    }
+    difference = compare.first_difference(*(made.ids for made in replies))
+    return {"run": run, "prompt": prompt, "seed": config.seed, **rows, "first_difference": difference}

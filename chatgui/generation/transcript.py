@@ -1,0 +1,151 @@
+"""Two conversations that began with the same words: what was asked, what both sides answered, and how.
+
+Values only, so that a page can keep them and a file can hold them. Knows no model and no screen.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from chatgui.config import GenerationConfig
+from chatgui.generation.compare import Messages, Reply, first_difference
+
+Side = Literal["base", "tuned"]
+SIDES: tuple[Side, Side] = ("base", "tuned")
+End = Literal["own", "limit", "context", "stopped"]
+WORD = re.compile(r"\w+|\S")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of both sides, and how the replies are drawn."""
+
+    message: str
+    system: str = ""
+    shared: bool = False
+    """Whether both sides go on from the fine-tuned side's replies, so that they get the very same prompt."""
+    settings: GenerationConfig = GenerationConfig()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A finished reply. `ids` hold the end token; `receipt` is that of `compare.receipt`."""
+
+    text: str
+    ids: tuple[int, ...]
+    end: End
+    receipt: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A question with both answers."""
+
+    question: Question
+    base: Answer
+    tuned: Answer
+    same_prompt: bool
+
+    @property
+    def first_difference(self) -> int | None:
+        """Place of the first token that differs. A reply that was only cut earlier than the other is no different."""
+        place = first_difference(self.base.ids, self.tuned.ids)
+        shorter = min(self.base, self.tuned, key=lambda answer: len(answer.ids))
+        return None if place == len(shorter.ids) and shorter.end != "own" else place
+
+    @property
+    def whole(self) -> bool:
+        """Whether no reply was cut."""
+        return self.base.end == self.tuned.end == "own"
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """All exchanges with the two models of a run, and the question that is being answered."""
+
+    run: str = ""
+    exchanges: tuple[Exchange, ...] = ()
+    asked: Question | None = None
+
+    def prompts(self) -> tuple[Messages, Messages]:
+        """What the base and the fine-tuned model are sent for the question asked. Raises ValueError without one."""
+        if self.asked is None:
+            raise ValueError("nothing is asked")
+        base, tuned = (self._prompt(self.asked, "tuned" if self.asked.shared else side) for side in SIDES)
+        return base, tuned
+
+    def answered(self, base: Answer, tuned: Answer) -> "Transcript":
+        """With the question asked turned into an exchange. Raises ValueError without one."""
+        if self.asked is None:
+            raise ValueError("nothing is asked")
+        ours, theirs = self.prompts()
+        exchange = Exchange(self.asked, base, tuned, same_prompt=ours == theirs)
+        return replace(self, exchanges=(*self.exchanges, exchange), asked=None)
+
+    @property
+    def parting(self) -> int | None:
+        """The turn, counted from 1, from which on the two prompts are no longer the same."""
+        return next((turn for turn, exchange in enumerate(self.exchanges, start=1) if not exchange.same_prompt), None)
+
+    def _prompt(self, question: Question, side: Side) -> Messages:
+        system = [{"role": "system", "content": question.system}] if question.system else []
+        return [*system, *history(self.exchanges, side), {"role": "user", "content": question.message}]
+
+
+def history(exchanges: Sequence[Exchange], side: Side) -> Messages:
+    """One side's messages so far."""
+    messages: Messages = []
+    for exchange in exchanges:
+        messages.append({"role": "user", "content": exchange.question.message})
+        messages.append({"role": "assistant", "content": getattr(exchange, side).text})
+    return messages
+
+
+def how_it_ended(reply: Reply, settings: GenerationConfig, context_tokens: int) -> End:
+    """By itself, at the limit of new tokens, at the end of the model's context, or by a wish to stop."""
+    if reply.ended:
+        return "own"
+    if reply.prompt_tokens + len(reply.ids) >= context_tokens:
+        return "context"
+    return "limit" if len(reply.ids) >= settings.max_new_tokens else "stopped"
+
+
+def differing_words(base: str, tuned: str) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
+    """In each text the first word (start, stop) that the other has not; None where a text ends before it."""
+    place = len(os.path.commonprefix([base, tuned]))
+    if place == len(base) == len(tuned):
+        return None, None
+    return _word(base, place), _word(tuned, place)
+
+
+def _word(text: str, place: int) -> tuple[int, int] | None:
+    found = WORD.search(text, place)
+    return found.span() if found else None
+
+
+def to_json(transcript: Transcript) -> str:
+    """Both conversations with settings and receipts, to keep or to send."""
+    last_system = transcript.exchanges[-1].question.system if transcript.exchanges else ""
+    system = [{"role": "system", "content": last_system}] if last_system else []
+    record = {
+        "version": 1, "run": transcript.run,
+        **{side: {"messages": [*system, *history(transcript.exchanges, side)]} for side in SIDES},
+        "turns": [_turn(exchange) for exchange in transcript.exchanges],
+    }  # fmt: skip
+    return json.dumps(record, ensure_ascii=False, indent=1)
+
+
+def _turn(exchange: Exchange) -> dict[str, Any]:
+    question = exchange.question
+    return {
+        "message": question.message, "system": question.system, "same_history": question.shared,
+        "settings": question.settings.model_dump(), "same_prompt": exchange.same_prompt,
+        "first_difference": exchange.first_difference, **{side: _answer(getattr(exchange, side)) for side in SIDES},
+    }  # fmt: skip
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    return {"text": answer.text, "ids": list(answer.ids), "end": answer.end, "receipt": dict(answer.receipt)}
