@@ -94,14 +94,18 @@ def _tools(item: Conversation, language: str) -> str:
     if not item.tools:
         return ""
     name = escape(say("dataset.tools", language))
-    return f'<details class="tools"><summary>{name}</summary><pre>{shortened(item.tools, 1200, language)}</pre></details>'
+    return (
+        f'<details class="tools"><summary>{name}</summary><pre>{shortened(item.tools, 1200, language)}</pre></details>'
+    )
 
 
 def dropped_html(rows: Sequence[Dropped], language: str) -> str:
     """A table of the rows that were left out; a plain sentence when there are none."""
     if not rows:
         return f'<p class="nothing good">{escape(say("dataset.nothing_dropped", language))}</p>'
-    heads = "".join(f"<th>{escape(say(f'dataset.column.{name}', language))}</th>" for name in ("file", "line", "reason"))
+    heads = "".join(
+        f"<th>{escape(say(f'dataset.column.{name}', language))}</th>" for name in ("file", "line", "reason")
+    )
     body = "".join(
         f"<tr><td>{shown(row.origin)}</td><td>{row.line:,}</td><td>{shown(row.reason.text(language)[:600])}</td></tr>"
         for row in rows

@@ -204,8 +204,8 @@ def _draw_split() -> gr.Dropdown:
 def _conversations_tab(session: Session, data: gr.State) -> None:
     with gr.Tab(label("dataset.conversations"), elem_id="dataset-conversations"):
         with gr.Row(elem_classes="pager"):
-            part = _draw_split()
             pager = _draw_pager("dataset.page")
+            part = _draw_split()
         cards = gr.HTML()
     _wire_pages(session, show_conversations, [data, part], [cards], pager, first=[data.change, part.input])
 
@@ -213,8 +213,8 @@ def _conversations_tab(session: Session, data: gr.State) -> None:
 def _raw_tab(session: Session, data: gr.State) -> None:
     with gr.Tab(label("dataset.raw"), elem_id="dataset-raw"):
         with gr.Row(elem_classes="pager"):
-            part = _draw_split()
             pager = _draw_pager("dataset.page")
+            part = _draw_split()
         table = gr.Dataframe(interactive=False, wrap=True, show_label=False, buttons=[], max_height=640, datatype="str")
     _wire_pages(session, show_raw, [data, part], [table], pager, first=[data.change, part.input])
 
@@ -400,17 +400,14 @@ def _notes(dataset: Dataset, data: DataConfig, language: str) -> Iterator[str]:
         yield say("dataset.note.text", language)
 
 
-def _chosen(
-    workspace: Workspace, data: DataConfig, part: str
-) -> list[tuple[int, Row, str]]:
-    """Rows of a split, or all, with their numbers and splits; none when the data cannot be read."""
+def _chosen(workspace: Workspace, data: DataConfig, part: str = "all") -> list[tuple[int, Row, str]]:
+    """Rows of a split, or of all, with number and split: what is trained on comes first. None when unreadable."""
     try:
-        dataset, splits = _read(workspace, data)
+        _, splits = _read(workspace, data)
     except ChatGuiError:  # the summary says it
         return []
-    named = {id(row): name for name in SPLITS for row in splits.named(name)}
-    numbered = ((number, row, named[id(row)]) for number, row in enumerate(dataset.rows, start=1))
-    return [entry for entry in numbered if part in ("all", entry[2])]
+    pairs = [(row, name) for name in SPLITS for row in splits.named(name)]
+    return [(number, row, name) for number, (row, name) in enumerate(pairs, start=1) if part in ("all", name)]
 
 
 def show_conversations(
@@ -428,7 +425,8 @@ def show_raw(workspace: Workspace, language: str, data: DataConfig, number: int,
     rows = [row for _, row, _ in _chosen(workspace, data, part)]
     page = view.page_of(len(rows), number, ROWS_A_PAGE)
     headers, cells = view.raw_table(rows[page.start : page.stop], language)
-    widths = ["120px", "70px", *["260px"] * (len(headers) - 2)]
+    columns = max(1, len(headers) - 2)
+    widths = ["14%", "8%", *[f"{78 // columns}%"] * columns] if columns < 4 else ["120px", "70px", *["220px"] * columns]
     table = gr.update(value={"headers": headers, "data": cells}, column_widths=widths)
     return table, page.number, _page_note(page, len(rows), language)
 
@@ -446,7 +444,12 @@ def show_dropped(workspace: Workspace, language: str, data: DataConfig, number: 
 
 
 def _page_note(page: view.Page, count: int, language: str) -> str:
-    values = {"first": f"{page.start + 1:,}", "last": f"{page.stop:,}", "count": f"{count:,}", "pages": f"{page.pages:,}"}
+    values = {
+        "first": f"{page.start + 1:,}",
+        "last": f"{page.stop:,}",
+        "count": f"{count:,}",
+        "pages": f"{page.pages:,}",
+    }
     return escape(say("dataset.page_note", language, **values)) if count else ""
 
 
@@ -456,7 +459,7 @@ def show_learnt(
     """One row, token by token, as the training sees it. Nothing before the sub-tab was opened: it loads a tokenizer."""
     if not opened:
         return gr.skip(), gr.skip(), gr.skip(), gr.skip()
-    rows = _chosen(workspace, data, "all")
+    rows = _chosen(workspace, data)
     page = view.page_of(len(rows), number, 1)
     if not rows:
         return [], "", 1, ""
