@@ -60,7 +60,9 @@ def loss_figure(points: Curves, language: str = DEFAULT_LANGUAGE) -> dict[str, A
         "layout": {
             "xaxis": {"title": {"text": say("chart.step", language)}, "rangemode": "tozero"},
             "yaxis": {"title": {"text": say("chart.loss", language)}},
-            "yaxis2": {"overlaying": "y", "side": "right", "showgrid": False, "exponentformat": "e"},
+            "yaxis2": {  # its numbers show on hover; ticks of a hidden curve would only puzzle
+                "overlaying": "y", "side": "right", "showgrid": False, "zeroline": False, "showticklabels": False,
+            },
             "legend": {"orientation": "h", "y": 1.12, "x": 0},
             "margin": {"l": 56, "r": 48, "t": 30, "b": 48},
             "hovermode": "x unified", "uirevision": "kept",

@@ -19,17 +19,23 @@ class ChatGuiError(Exception):
 
     def text(self, language: str = DEFAULT_LANGUAGE) -> str:
         """The sentence in `language`; an error among the values is put into the same language."""
-        values = {
-            name: value.text(language) if isinstance(value, ChatGuiError) else value
-            for name, value in self.values.items()
-        }
-        return say(self.key, language, **values)
+        return say(self.key, language, **self.plain()["values"])
+
+    def plain(self) -> dict[str, Any]:
+        """`{"key": …, "values": {…}}` in plain values, for a file; `text.say` understands it within other values."""
+        return {"key": self.key, "values": {name: _plain(value) for name, value in self.values.items()}}
 
     def __str__(self) -> str:
         return self.text()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.key, self.values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, ChatGuiError):
+        return value.plain()
+    return value if isinstance(value, (int, float, str)) else str(value)
 
 
 def _rebuild(kind: type[ChatGuiError], key: str, values: dict[str, Any]) -> ChatGuiError:

@@ -31,10 +31,16 @@ def say(key: str, language: str = DEFAULT_LANGUAGE, /, **values: Any) -> str:
     """The sentence behind `key`, its `{names}` filled from `values`.
 
     Falls back to English, then to the key itself, and leaves a `{name}` without a value as it stands: a gap in a
-    locale must never hide an error from its reader.
+    locale must never hide an error from its reader. A value of the form `{"key": …, "values": {…}}` is a sentence too.
     """
     sentence = sentences(language).get(key) or sentences(DEFAULT_LANGUAGE).get(key) or key
-    return sentence.format_map(_Values(values)) if values else sentence
+    spoken = {name: _spoken(value, language) for name, value in values.items()}
+    return sentence.format_map(_Values(spoken)) if values else sentence
+
+
+def _spoken(value: Any, language: str) -> Any:
+    is_sentence = isinstance(value, dict) and set(value) == {"key", "values"}
+    return say(value["key"], language, **value["values"]) if is_sentence else value
 
 
 class _Values(dict[str, Any]):

@@ -43,7 +43,7 @@ def execute(run: Run, on_event: Callable[[Event], None] = lambda event: None) ->
     try:
         _train(run, journal)
     except ChatGuiError as error:
-        journal.fail(error.key, _plain(error.values))
+        journal.fail(**error.plain())
     except MemoryError:
         journal.fail("run.out_of_memory", {})
     except OSError as error:
@@ -104,7 +104,7 @@ def _train(run: Run, journal: _Journal) -> None:
     for dropped, key in ((prepared.dataset.dropped, "run.rows_dropped"), (prepared.encoded.dropped, "run.rows_unfit")):
         if dropped:
             journal.emit(
-                Notice(key, {"count": len(dropped), "line": dropped[0].line, "reason": str(dropped[0].reason)})
+                Notice(key, {"count": len(dropped), "line": dropped[0].line, "reason": dropped[0].reason.plain()})
             )
     if prepared.encoded.cut and config.task.kind != "pretrain":
         journal.emit(Notice("run.rows_cut", {"count": prepared.encoded.cut, "limit": prepared.max_length_tokens}))
@@ -187,10 +187,6 @@ def _peak_memory_bytes(device: Any) -> int:
         return torch.cuda.max_memory_allocated(device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # Linux counts kibibytes, macOS bytes
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value if isinstance(value, (int, float, str)) else str(value) for name, value in values.items()}
 
 
 def _first_line(error: BaseException) -> str:

@@ -18,7 +18,10 @@ from chatgui.training.optimizer import make_optimizers, make_schedules
 if TYPE_CHECKING:
     import torch
 
-EVALUATIONS_PER_RUN = 10
+LOOKS_PER_RUN = 10
+"""Evaluations and checkpoints of a run whose config leaves them open, ..."""
+SHORTEST_PAUSE_STEPS = 20
+"""... but not more often than this: in a short run they would cost more than the training."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,8 @@ def train(
         return loss
 
     validation_loss = None if resume else look(0)
-    every = config.evaluation_steps or max(1, total // EVALUATIONS_PER_RUN)
-    keep_every = config.checkpoint_steps or max(1, total // EVALUATIONS_PER_RUN)
+    pause = max(SHORTEST_PAUSE_STEPS, total // LOOKS_PER_RUN)
+    every, keep_every = config.evaluation_steps or pause, config.checkpoint_steps or pause
     started = time.monotonic() - earlier_seconds
     recent: list[float] = []
     stopped = False

@@ -27,7 +27,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 def build(workspace: Workspace) -> gr.Blocks:
     """The whole page over one workspace."""
-    with gr.Blocks(title="ChatGUI", analytics_enabled=False, delete_cache=(3600, 86400)) as page:
+    with gr.Blocks(title="ChatGUI", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as page:
         selection = gr.State(Selection())
         status = live.status_line(workspace)
         with gr.Tabs(selected=TABS[0].__name__.rpartition(".")[2], elem_id="tabs") as tabs:

@@ -39,7 +39,7 @@ def build(session: Session) -> None:
     named = {"selection": session.selection, **form.components}
     changes = [component.change for component in form.components.values()]  # type: ignore[attr-defined]
     gr.on(
-        [*changes, session.selection.change, session.page.load], bind(ready, workspace, form),
+        [*changes, session.selection.change, session.page.load, panel.ended], bind(ready, workspace, form),
         inputs_kwargs=named, outputs=[card, start], trigger_mode="always_last", **QUIET,
     )  # fmt: skip
     start.click(
