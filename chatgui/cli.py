@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
         arguments.insert(0, "ui")
     options = _parser().parse_args(arguments)
+    warnings.simplefilter("ignore", FutureWarning)  # what libraries tell each other is not for a terminal's reader
     try:
         return options.run(options)
     except ChatGuiError as error:
@@ -143,7 +145,8 @@ def _train(options: argparse.Namespace) -> int:
         run = store.find_run(home, options.config)
         run.reopen(resume=options.resume, state="starting")
     printer = (lambda event: None) if options.json else _print_event
-    print(run.folder, file=sys.stderr)
+    if not options.json:
+        print(run.folder, flush=True)
     ended_well = execute(run, printer)
     state = run.state()
     message = say(state.message.get("key", ""), LANGUAGE, **state.message.get("values", {}))

@@ -71,6 +71,7 @@ def load_model(config: ModelConfig, head: str, device: "torch.device", dtype: "t
     """A `transformers` model on `device`, in evaluation mode. `head` names the auto class that loads it."""
     import transformers
 
+    transformers.utils.logging.disable_progress_bar()
     auto = getattr(transformers, head)
     path = locate(config.name)
     if config.random_weights:
