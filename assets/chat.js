@@ -1,4 +1,4 @@
-// Marks in both panes the first word that differs. A highlight lies over the text and changes nothing in it, so that
+// The panes of the chat. Marks in both panes the first word that differs. A highlight lies over the text and changes nothing in it, so that
 // copying gives the reply as it is. Gradio gives: element, watch.
 const SIDES = ["base", "tuned"];
 
@@ -25,4 +25,19 @@ function mark() {
   CSS.highlights.set("chat-difference", new Highlight(...ranges.filter(Boolean)));
 }
 
+// A pane holds its texts escaped; copying must give them as they are read. Gradio writes first, then this.
+function copy(event) {
+  const button = event.target.closest("button");
+  const pane = button?.closest("#chat-base, #chat-tuned");
+  const inMessage = button?.closest(".message-buttons");
+  if (!pane || !(inMessage || button.closest(".top-panel"))) return;
+  const bubbles = [...pane.querySelectorAll('[data-testid="user"], [data-testid="bot"]')];
+  const above = bubbles.filter((bubble) => bubble.compareDocumentPosition(button) & Node.DOCUMENT_POSITION_FOLLOWING);
+  const roles = {user: "user", bot: "assistant"};
+  const text = inMessage ? above.at(-1)?.textContent
+    : bubbles.map((bubble) => `${roles[bubble.dataset.testid]}: ${bubble.textContent}`).join("\n");
+  if (text) setTimeout(() => navigator.clipboard?.writeText(text), 100);
+}
+
+document.addEventListener("click", copy);
 watch("value", () => requestAnimationFrame(() => setTimeout(mark, 60)));  // the panes are drawn in the same breath

@@ -31,7 +31,7 @@ from chatgui.ui.theme import ASSETS
 
 TITLE = "tab.chat"
 SUGGESTIONS = 3
-SUGGESTION_LETTERS = 52
+SUGGESTION_LETTERS = 60
 UPDATE_SECONDS = 0.05
 """Between two pictures of a growing reply: 20 a second look fluent and leave the processor to the model."""
 PLACEHOLDER = "…"
@@ -93,23 +93,22 @@ def build(session: Session) -> None:
         note = gr.HTML(elem_id="chat-note", js_on_load=(ASSETS / "chat.js").read_text(encoding="utf-8"))
         with gr.Row(elem_id="chat-suggestions") as suggestions:
             chips = [gr.Button("", size="sm", min_width=150, visible=False) for _ in range(SUGGESTIONS)]
-            surprise = gr.Button(label("chat.random"), size="sm", min_width=150, elem_id="chat-random")
         with gr.Row(elem_id="chat-ask"):
             message = gr.Textbox(
                 lines=1, max_lines=8, show_label=False, container=False, label=label("chat.message"),
                 placeholder=label("chat.message.placeholder"), scale=8, min_width=200, autofocus=False,
                 elem_id="chat-message",
             )  # fmt: skip
-            send = gr.Button(label("chat.send"), variant="primary", scale=1, min_width=88, elem_id="chat-send")
+            send = gr.Button(label("chat.send"), variant="primary", scale=0, min_width=112, elem_id="chat-send")
             stop = gr.Button(
-                label("chat.stop"), variant="stop", scale=1, min_width=88, visible=False, elem_id="chat-stop"
+                label("chat.stop"), variant="stop", scale=0, min_width=112, visible=False, elem_id="chat-stop"
             )
         with gr.Row(elem_id="chat-actions"):
-            retry = gr.Button(label("chat.retry"), size="sm", min_width=90, interactive=False, elem_id="chat-retry")
-            clear = gr.Button(label("chat.clear"), size="sm", min_width=90, interactive=False, elem_id="chat-clear")
-            save = gr.DownloadButton(
-                label("chat.save"), size="sm", min_width=90, interactive=False, elem_id="chat-save"
-            )
+            small: dict[str, Any] = {"size": "sm", "scale": 0, "min_width": 120, "interactive": False}
+            retry = gr.Button(label("chat.retry"), elem_id="chat-retry", **small)
+            clear = gr.Button(label("chat.clear"), elem_id="chat-clear", **small)
+            save = gr.DownloadButton(label("chat.save"), elem_id="chat-save", **small)
+            surprise = gr.Button(label("chat.random"), size="sm", scale=0, min_width=190, elem_id="chat-random")
         with gr.Accordion(label("chat.settings"), open=False, elem_id="chat-settings"):
             system = gr.Textbox(
                 label=label("chat.system"), info=label("chat.system.help"), lines=2, elem_id="chat-system"
@@ -143,7 +142,7 @@ def build(session: Session) -> None:
         answer(chip.click(bind(ask_suggestion, index), inputs_kwargs={"prompts": prompts, **named}, outputs=outputs, **QUIET))
     surprise.click(bind(random_prompt, workspace), [chooser], [message, system], **QUIET)
     stop.click(bind(stop_reply), [talk, turn], outputs, queue=False, **QUIET)
-    clear.click(bind(clear_talk), [talk], outputs, **QUIET)
+    gr.on([clear.click, base.pane.clear, tuned.pane.clear], bind(clear_talk), [talk], outputs, **QUIET)
     gr.api(
         _endpoint(workspace), api_name="compare", concurrency_id="model", concurrency_limit=1,
         api_description="Both replies to one message, each with its receipt.",
@@ -163,7 +162,7 @@ def side(name: Side) -> Pane:
     with gr.Column(min_width=320):
         pane = gr.Chatbot(
             label=label(f"chat.{name}"), placeholder=label("chat.placeholder"), height="clamp(240px, 42vh, 620px)",
-            render_markdown=False, sanitize_html=True, buttons=["copy", "copy_all"], elem_id=f"chat-{name}",
+            render_markdown=False, latex_delimiters=[], buttons=["copy", "copy_all"], elem_id=f"chat-{name}",
         )  # fmt: skip
         with gr.Accordion(label("chat.receipt"), open=False, elem_classes="chat-receipt") as receipt:
             facts = gr.HTML(elem_classes="chat-facts")
@@ -222,18 +221,21 @@ def open_run(
         return gr.skip(), gr.skip(), *[gr.skip()] * SUGGESTIONS, *Screen()
     kept = {**kept, talk.run: talk}
     prompts = suggestions(workspace, language, run)
-    texts = [_shortened(prompt[-1]["content"]) for prompt in prompts]
+    texts = [" ".join(prompt[-1]["content"].split()) for prompt in prompts]
     texts += [""] * (SUGGESTIONS - len(prompts))
     chips = [gr.update(value=text, visible=bool(text)) for text in texts]
     return kept, tuple(prompts), *chips, *draw(language, kept.get(run, Transcript(run)))
 
 
 def suggestions(workspace: Workspace, language: str, run: str) -> list[Messages]:
-    """A few short prompts of the run's test split, those in the reader's language first."""
-    prompts = _test_prompts(workspace, run)
-    ranked = sorted(prompts, key=lambda prompt: _is_chinese(prompt[-1]["content"]) != (language == "zh"))
-    short = [prompt for prompt in ranked if len(prompt[-1]["content"]) <= SUGGESTION_LETTERS * 2]
-    return short[:SUGGESTIONS]
+    """A few short prompts of the run's test split: questions in the reader's language first."""
+
+    def rank(prompt: Messages) -> tuple[bool, bool]:
+        text = prompt[-1]["content"].rstrip()
+        return _is_chinese(text) != (language == "zh"), not text.endswith(("?", "？"))
+
+    short = [prompt for prompt in _test_prompts(workspace, run) if len(prompt[-1]["content"]) <= SUGGESTION_LETTERS]
+    return sorted(short, key=rank)[:SUGGESTIONS]
 
 
 def _test_prompts(workspace: Workspace, run: str) -> list[Messages]:
@@ -246,11 +248,6 @@ def _test_prompts(workspace: Workspace, run: str) -> list[Messages]:
 
 def _is_chinese(text: str) -> bool:
     return any("\u4e00" <= letter <= "\u9fff" for letter in text)
-
-
-def _shortened(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= SUGGESTION_LETTERS else line[: SUGGESTION_LETTERS - 1] + "…"
 
 
 def random_prompt(workspace: Workspace, language: str, run: str) -> tuple[Any, Any]:
@@ -377,13 +374,11 @@ def draw(language: str, talk: Transcript) -> Screen:
 
 
 def _messages(talk: Transcript, name: Side, growing: str = "") -> Messages:
-    said = [
-        {**message, "content": message["content"] or PLACEHOLDER} for message in history(talk.exchanges, name)
-    ]
+    said = history(talk.exchanges, name)
     if talk.asked:
-        said.append({"role": "user", "content": talk.asked.message})
-        said.append({"role": "assistant", "content": growing or PLACEHOLDER})
-    return said
+        said += [{"role": "user", "content": talk.asked.message}, {"role": "assistant", "content": growing}]
+    # Gradio draws even a chatbot without Markdown as HTML: escaped, a text is seen as the text it is.
+    return [{**message, "content": html.escape(message["content"], quote=False) or PLACEHOLDER} for message in said]
 
 
 def _receipt_line(language: str, answer: Answer | None) -> Any:
