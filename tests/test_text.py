@@ -54,3 +54,9 @@ def test_braces_in_a_value_are_only_text() -> None:
 )
 def test_the_language_is_the_readers_best_that_we_have(header: str | None, language: str) -> None:
     assert preferred_language(header) == language
+
+
+def test_a_sentence_read_from_a_file_may_hold_another_one() -> None:
+    inner = DataError("data.role_unknown", role="bot", allowed="user")
+    plain = DataError("data.nothing_usable", source="a.jsonl", rows=2, line=1, reason=inner).plain()
+    assert '不认识角色 "bot"' in say(plain["key"], "zh", **plain["values"])
