@@ -16,7 +16,8 @@ from chatgui.generation.compare import Messages, Reply, first_difference
 Side = Literal["base", "tuned"]
 SIDES: tuple[Side, Side] = ("base", "tuned")
 End = Literal["own", "limit", "context", "stopped"]
-WORD = re.compile(r"\w+|\S")
+WORD = re.compile(r"[\u3040-\u9fff]|[^\W\u3040-\u9fff]+|\S")
+"""A word; where words are written without spaces (Japanese, Chinese), a letter."""
 
 
 @dataclass(frozen=True)

@@ -161,7 +161,7 @@ def side(name: Side) -> Pane:
     """A pane and the receipt under it."""
     with gr.Column(min_width=320):
         pane = gr.Chatbot(
-            label=label(f"chat.{name}"), placeholder=label("chat.placeholder"), height="clamp(240px, 42vh, 620px)",
+            label=label(f"chat.{name}"), placeholder=label("chat.placeholder"), height="clamp(260px, 100vh - 560px, 720px)",
             render_markdown=False, latex_delimiters=[], buttons=["copy", "copy_all"], elem_id=f"chat-{name}",
         )  # fmt: skip
         with gr.Accordion(label("chat.receipt"), open=False, elem_classes="chat-receipt") as receipt:
