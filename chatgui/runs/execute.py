@@ -5,6 +5,7 @@ Everything that can go wrong ends in a truthful state and a sentence; this is on
 
 import errno
 import json
+import math
 import os
 import resource
 import shutil
@@ -126,6 +127,10 @@ def _train(run: Run, journal: _Journal) -> None:
 
         start = read_checkpoint(run.checkpoints()[-1], device)
         journal.emit(Resumed(start.step))
+    if journal.should_stop():
+        journal.emit(Finished(start.step if start else 0, 0.0, reason="stopped"))
+        run.set_state(state="stopped", stage="", message={"key": "run.stopped_early", "values": {}})
+        return
     journal.emit(Stage("training"))
     run.set_state(state="running")
     outcome = train(
@@ -137,8 +142,8 @@ def _train(run: Run, journal: _Journal) -> None:
         journal.emit(Stage("saving"))
         _save(run, model, prepared.template.tokenizer, config)
     result = {
-        "seconds": round(outcome.seconds, 2), "tokens": outcome.tokens, "train_loss": outcome.train_loss,
-        "validation_loss": outcome.validation_loss,
+        "seconds": round(outcome.seconds, 2), "tokens": outcome.tokens, "train_loss": _finite(outcome.train_loss),
+        "validation_loss": _finite(outcome.validation_loss),
         "tokens_per_second": round(outcome.tokens / max(outcome.seconds, 1e-9), 1),
         "peak_memory_bytes": _peak_memory_bytes(device),
     }  # fmt: skip
@@ -146,6 +151,11 @@ def _train(run: Run, journal: _Journal) -> None:
     key = f"run.stopped_{reason}" if outcome.stopped else "run.finished"
     journal.emit(Finished(outcome.steps, outcome.seconds, reason="stopped" if outcome.stopped else "done"))
     run.set_state(state=name, step=outcome.steps, result=result, stage="", message={"key": key, "values": {}})
+
+
+def _finite(loss: float | None) -> float | None:
+    """None for a loss that is no number, which JSON could not say."""
+    return loss if loss is not None and math.isfinite(loss) else None
 
 
 def _keeper(run: Run, journal: _Journal) -> Callable[[Any], None]:

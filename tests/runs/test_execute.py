@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -198,3 +199,25 @@ def test_a_pretraining_run_from_random_weights_ends_well(config: dict[str, Any],
     run = queue(home, config)
     assert execute(run)
     assert (run.result_folder() / "model.safetensors").is_file()
+
+
+def test_a_run_stopped_while_it_starts_makes_no_step(config: dict[str, Any], home: Path) -> None:
+    run = queue(home, config)
+    assert execute(run, lambda event: run.request_stop() if isinstance(event, Stage) and event.name == "data" else None)
+    assert (run.state().state, run.state().message["key"], of(run, Step)) == ("stopped", "run.stopped_early", [])
+
+
+def test_a_loss_that_is_no_number_is_null_in_the_result(config: dict[str, Any], home: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path / "broken"
+    shutil.copytree(config["model"]["name"], folder)
+    weights = load_file(folder / "model.safetensors")
+    weights["transformer.ln_f.weight"].fill_(float("nan"))
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    config["model"]["name"] = str(folder)
+    run = queue(home, config)
+    assert execute(run)
+    assert (run.state().result["train_loss"], run.state().result["validation_loss"]) == (None, None)
+    assert "NaN" not in (run.folder / "state.json").read_text(encoding="utf-8")
+    assert "NaN" not in (run.folder / "events.jsonl").read_text(encoding="utf-8")
