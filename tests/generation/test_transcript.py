@@ -1,0 +1,99 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from chatgui.config import GenerationConfig
+from chatgui.generation.compare import Reply
+from chatgui.generation.transcript import (
+    Answer, End, Exchange, Question, Transcript, differing_words, how_it_ended, to_json,
+)  # fmt: skip
+
+
+def answer(text: str, ids: tuple[int, ...] = (1, 0), end: End = "own") -> Answer:
+    return Answer(text, ids, end, {"weights": "abc"})
+
+
+def ask(talk: Transcript, message: str, **more: object) -> Transcript:
+    return replace(talk, asked=Question(message, **more))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def after_one() -> Transcript:
+    return ask(Transcript("run-1"), "Hi", system="Be brief.").answered(answer("left"), answer("right", (2, 0)))
+
+
+def test_the_first_prompts_are_the_same_on_both_sides() -> None:
+    base, tuned = ask(Transcript(), "Hi", system="Be brief.").prompts()
+    assert base == tuned == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+
+
+def test_each_side_goes_on_from_its_own_reply(after_one: Transcript) -> None:
+    base, tuned = ask(after_one, "And?").prompts()
+    assert [message["content"] for message in base] == ["Hi", "left", "And?"]
+    assert [message["content"] for message in tuned] == ["Hi", "right", "And?"]
+
+
+def test_a_shared_history_gives_both_sides_the_same_prompt(after_one: Transcript) -> None:
+    base, tuned = ask(after_one, "And?", shared=True).prompts()
+    assert base == tuned
+    assert base[1]["content"] == "right"
+
+
+def test_the_turn_from_which_prompts_part_is_known(after_one: Transcript) -> None:
+    assert after_one.parting is None
+    shared = ask(after_one, "And?", shared=True).answered(answer("a"), answer("b"))
+    assert shared.parting is None
+    assert ask(shared, "Then?").answered(answer("a"), answer("b")).parting == 3
+
+
+def test_nothing_asked_has_no_prompt() -> None:
+    with pytest.raises(ValueError, match="nothing is asked"):
+        Transcript().prompts()
+
+
+def test_a_reply_cut_earlier_is_no_different_so_far() -> None:
+    def place(base: Answer, tuned: Answer) -> int | None:
+        return Exchange(Question("q"), base, tuned, same_prompt=True).first_difference
+
+    assert place(answer("a", (1, 2), "stopped"), answer("ab", (1, 2, 3))) is None
+    assert place(answer("a", (1, 0)), answer("ab", (1, 2, 3))) == 1
+    assert place(answer("a", (1,)), answer("ab", (1, 2))) == 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "end"),
+    [
+        (Reply(10, [1, 0], ended=True), "own"),
+        (Reply(10, [1, 2, 3, 4]), "limit"),
+        (Reply(18, [1, 2]), "context"),
+        (Reply(10, [1, 2]), "stopped"),
+    ],
+)
+def test_it_is_known_how_a_reply_ended(reply: Reply, end: str) -> None:
+    assert how_it_ended(reply, GenerationConfig(max_new_tokens=4), context_tokens=20) == end
+
+
+@pytest.mark.parametrize(
+    ("base", "tuned", "places"),
+    [
+        ("You want it", "You can do it", ((4, 8), (4, 7))),
+        ("the same", "the same", (None, None)),
+        ("the same", "the same and more", (None, (9, 12))),
+        ("当然可以", "当天可以", ((1, 2), (1, 2))),
+        ("", "text", (None, (0, 4))),
+    ],
+)
+def test_the_first_words_that_differ_have_places(base: str, tuned: str, places: tuple[object, object]) -> None:
+    assert differing_words(base, tuned) == places
+
+
+def test_the_saved_file_holds_both_sides_with_settings_and_receipts(after_one: Transcript) -> None:
+    saved = json.loads(to_json(after_one))
+    assert saved["run"] == "run-1"
+    assert [message["content"] for message in saved["base"]["messages"]] == ["Be brief.", "Hi", "left"]
+    assert [message["content"] for message in saved["tuned"]["messages"]] == ["Be brief.", "Hi", "right"]
+    (turn,) = saved["turns"]
+    assert turn["settings"] == GenerationConfig().model_dump()
+    assert turn["tuned"] == {"text": "right", "ids": [2, 0], "end": "own", "receipt": {"weights": "abc"}}
+    assert (turn["first_difference"], turn["same_prompt"]) == (0, True)
