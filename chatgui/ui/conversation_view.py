@@ -131,11 +131,11 @@ def raw_table(rows: Sequence[Row], language: str) -> tuple[list[str], list[list[
     return headers, cells
 
 
-def tiles_html(numbers: Mapping[str, int], language: str) -> str:
-    """Counts with their names, side by side."""
+def tiles_html(numbers: Mapping[str, str], language: str) -> str:
+    """Numbers with their names, side by side."""
     return "".join(
-        f'<div class="{name}"><b>{count:,}</b><span>{escape(say(f"dataset.count.{name}", language))}</span></div>'
-        for name, count in numbers.items()
+        f'<div class="{name}"><b>{number}</b><span>{escape(say(f"dataset.count.{name}", language))}</span></div>'
+        for name, number in numbers.items()
     )
 
 
@@ -160,16 +160,35 @@ def pieces(ids: Sequence[int], kinds: Sequence[str], decode: Callable[[list[int]
     """Tokens as text. A token that is only part of a character is joined with those that complete it."""
     before: list[int] = []  # the piece before: a tokenizer that writes spaces ahead of words drops them at a start
     part: list[int] = []
+    open_text = ""
     for index, (id_, kind) in enumerate(zip(ids, kinds, strict=True)):
         part.append(id_)
         text = decode(before + part)[len(decode(before)) if before else 0 :]
+        clean = not text.endswith("\ufffd")
+        if clean and open_text and text.startswith(open_text):  # it was no part of a character but U+FFFD itself
+            yield Piece(printable(open_text), kind, len(part) - 1)
+            before, part, text = part[:-1], part[-1:], text[len(open_text) :]
         last = index + 1 == len(ids) or kinds[index + 1] != kind
-        if last or not text.endswith("\ufffd") or len(part) >= PIECE_TOKENS:
+        if last or clean or len(part) >= PIECE_TOKENS:
             yield Piece(printable(text), kind, len(part))
-            before, part = part, []
+            before, part, open_text = part, [], ""
+        else:
+            open_text = text
 
 
-def joined(found: Sequence[Piece]) -> list[tuple[str, int]]:
-    """Texts of the pieces that took several tokens, each once, in the order they come."""
-    several = dict.fromkeys((piece.text, piece.tokens) for piece in found if piece.tokens > 1)
-    return list(several)
+def joined_html(found: Sequence[Piece], most: int) -> str:
+    """Pieces that took several tokens, each once with their number: `云 (2), 雀 (3)`. Empty when there are none."""
+    several = list(dict.fromkeys((piece.text, piece.tokens) for piece in found if piece.tokens > 1))
+    names = [(text if text.strip() and text.isprintable() else _codes(text), tokens) for text, tokens in several]
+    listed = ", ".join(f"<bdi>{shown(name)}</bdi> ({tokens})" for name, tokens in names[:most])
+    return listed + (" …" if len(names) > most else "")
+
+
+def _codes(text: str) -> str:
+    return " ".join(f"U+{ord(character):04X}" for character in text)
+
+
+def examples_html(examples: Mapping[str, Mapping[str, Any]]) -> str:
+    """How a row of each format may look."""
+    parts = (f"<dt>{shown(name)}</dt><dd>{shown(json.dumps(row))}</dd>" for name, row in examples.items())
+    return f"<dl>{''.join(parts)}</dl>"

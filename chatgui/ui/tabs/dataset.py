@@ -1,6 +1,6 @@
 """Dataset: choose what to learn from, see what was read, what was left out, and what exactly will be learnt."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from html import escape
@@ -10,8 +10,8 @@ from typing import Any, get_args
 import gradio as gr
 
 from chatgui.config import ModelConfig, RunConfig
-from chatgui.data import files
 from chatgui.data.conversation import Conversation, Document, Row
+from chatgui.data.formats import FORMATS as KNOWN_FORMATS
 from chatgui.data.load import DataConfig, Dataset, load, samples
 from chatgui.data.split import NAMES as SPLITS
 from chatgui.data.split import Splits, split
@@ -28,15 +28,16 @@ from chatgui.ui.session import PRIVATE, QUIET, Selection, Session, bind, label
 
 TITLE = "tab.dataset"
 FORMATS = get_args(DataConfig.model_fields["format"].annotation)
-UPLOADS = [suffix for suffix in files.SUFFIXES if suffix != ".arrow"]
 CONVERSATIONS_A_PAGE = 10
 ROWS_A_PAGE = 50
 MOST_PIECES = 1500
 """Of one row in the token view; the browser needs a second for 2,000."""
+MOST_JOINED = 24
 MOST_LISTED = 1000
 """Left-out rows that the endpoint lists."""
 COLOURS = {"prompt": "#94a3b8", "reply": "#22c55e", "end": "#a855f7", "cut": "#f97316"}
 READING = 'class="reading"'
+FAILED = 'class="failed" role="alert"'
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def build(session: Session) -> None:
     session.selection.change(_data_of, session.selection, data, **QUIET)
     gr.on(
         [session.page.load, data.change], bind(show_source, session.workspace), data,
-        [summary, source.sample, source.upload], **QUIET,
+        [summary, source.sample], **QUIET,
     )  # fmt: skip
     _wire_source(session, source, data, wanted, summary)
     train.click(lambda: gr.Tabs(selected="train"), None, session.tabs, **QUIET)
@@ -95,7 +96,8 @@ def _draw_source() -> Source:
             [(_sample_label(name), name) for name in usable_samples()], value=DataConfig().source,
             label=label("dataset.samples"), elem_id="dataset-sample",
         )  # fmt: skip
-    upload = gr.File(file_types=UPLOADS, label=label("dataset.upload"), height=130, elem_id="dataset-upload")
+    # without file_types: the reader's own sentence says which endings are known, in the reader's language
+    upload = gr.File(label=label("dataset.upload"), height=130, elem_id="dataset-upload")
     with gr.Group():
         name = gr.Textbox(
             label=label("dataset.name"), info=label("dataset.name.help"), placeholder="HuggingFaceH4/no_robots",
@@ -119,6 +121,8 @@ def _draw_source() -> Source:
             0, minimum=0, precision=0, label=label("data.split_seed"), info=label("data.split_seed.help"),
             elem_id="dataset-seed",
         )  # fmt: skip
+    with gr.Accordion(label("dataset.examples"), open=False, elem_id="dataset-examples"):
+        gr.HTML(view.examples_html({format_.NAME: format_.EXAMPLE for format_ in KNOWN_FORMATS}))
     return Source(sample, upload, name, load_button, format_, validation, test, seed)
 
 
@@ -142,7 +146,7 @@ def usable_samples() -> tuple[str, ...]:
 
 
 def _wire_source(session: Session, source: Source, data: gr.State, wanted: gr.State, summary: gr.HTML) -> None:
-    outputs = [session.selection, wanted, summary, source.format]
+    outputs = [session.selection, wanted, summary, source.format, source.upload]
     loading = bind(load_source, session.workspace)
     events = [
         source.sample.input(
@@ -165,7 +169,7 @@ def _wire_source(session: Session, source: Source, data: gr.State, wanted: gr.St
         gr.on(own, None, None, None, cancels=[event for other, event in enumerate(events) if other != index], **QUIET)
     for event in events:
         event.failure(bind(settle, session.workspace), [data, summary], summary, **QUIET)
-    shares = [source.validation, source.test, source.seed]
+    shares: list[Any] = [source.validation, source.test, source.seed]
     gr.on(
         [share.input for share in shares], bind(divide, session.workspace), [session.selection, *shares],
         session.selection, trigger_mode="always_last", **QUIET,
@@ -202,7 +206,7 @@ def _draw_split() -> gr.Dropdown:
 
 
 def _conversations_tab(session: Session, data: gr.State) -> None:
-    with gr.Tab(label("dataset.conversations"), elem_id="dataset-conversations"):
+    with gr.Tab(label("dataset.conversations"), id="conversations", elem_id="dataset-conversations"):
         with gr.Row(elem_classes="pager"):
             pager = _draw_pager("dataset.page")
             part = _draw_split()
@@ -211,7 +215,7 @@ def _conversations_tab(session: Session, data: gr.State) -> None:
 
 
 def _raw_tab(session: Session, data: gr.State) -> None:
-    with gr.Tab(label("dataset.raw"), elem_id="dataset-raw"):
+    with gr.Tab(label("dataset.raw"), id="raw", elem_id="dataset-raw"):
         with gr.Row(elem_classes="pager"):
             pager = _draw_pager("dataset.page")
             part = _draw_split()
@@ -220,7 +224,7 @@ def _raw_tab(session: Session, data: gr.State) -> None:
 
 
 def _dropped_tab(session: Session, data: gr.State) -> None:
-    with gr.Tab(label("dataset.dropped"), elem_id="dataset-dropped") as tab:
+    with gr.Tab(label("dataset.dropped"), id="dropped", elem_id="dataset-dropped") as tab:
         with gr.Row(elem_classes="pager"):
             pager = _draw_pager("dataset.page")
         table = gr.HTML()
@@ -228,49 +232,58 @@ def _dropped_tab(session: Session, data: gr.State) -> None:
 
 
 def _learnt_tab(session: Session, data: gr.State) -> None:
-    opened = gr.State(False)
-    with gr.Tab(label("dataset.learnt"), elem_id="dataset-learnt") as tab:
+    with gr.Tab(label("dataset.learnt"), id="learnt", elem_id="dataset-learnt") as tab:
+        opened = gr.State(False)  # inside: Gradio counts every child of Tabs as a tab
         with gr.Row(elem_classes="pager"):
             pager = _draw_pager("dataset.row")
             model = gr.Dropdown(
                 ["starter"], value="starter", allow_custom_value=True, label=label("dataset.tokenizer"),
-                info=label("dataset.tokenizer.help"), elem_id="dataset-tokenizer", min_width=220,
+                elem_id="dataset-tokenizer", scale=0, min_width=330,
             )  # fmt: skip
         mask = gr.HighlightedText(
             label=label("dataset.mask"), combine_adjacent=False, show_legend=True, elem_id="dataset-mask",
-            color_map=COLOURS,
         )  # fmt: skip
         facts = gr.HTML(elem_id="dataset-mask-facts")
-    inputs, outputs = [data, model, opened], [mask, facts]
-    _wire_pages(session, show_learnt, inputs, outputs, pager, first=[data.change], loads=False)
     tab.select(lambda: True, None, opened, **QUIET)
-    gr.on(
-        [opened.change, model.input], bind(show_learnt, session.workspace), [data, pager.number, model, opened],
-        [mask, facts, pager.number, pager.note], **PRIVATE, trigger_mode="always_last",
+    _wire_pages(
+        session, show_learnt, [data, model, opened], [mask, facts], pager, first=[data.change], loads=False,
+        again=[opened.change, model.input], progress=mask,
     )  # fmt: skip
 
 
 def _wire_pages(
     session: Session, show: Callable[..., Any], inputs: list[Any], outputs: list[Any], pager: Pager, *,
-    first: list[Any], loads: bool = True,
+    first: list[Any], again: Sequence[Any] = (), loads: bool = True, progress: Any = None,
 ) -> None:  # fmt: skip
-    """`show(workspace, language, data, number, *more)` at each turn of a page; `first` events begin at page 1."""
+    """`show(workspace, language, data, number, *more)` at each turn of a page.
+
+    `first` events begin at page 1, `again` events draw the same page anew, with a sign of progress on `progress`.
+    """
     data, *more = inputs
-    values, results = [data, pager.number, *more], [*outputs, pager.number, pager.note]
-    begin = [session.page.load, *first] if loads else first
-    gr.on(begin, bind(_turn, None, show, session.workspace), values, results, **QUIET)
-    for event, step in (
-        ([pager.previous.click], -1), ([pager.next.click], 1), ([pager.number.submit, pager.number.blur], 0)
-    ):  # fmt: skip
-        gr.on(event, bind(_turn, step, show, session.workspace), values, results, **QUIET)
+    values = [data, pager.number, *more]
+    results = [*outputs, pager.number, pager.note, pager.previous, pager.next]
+
+    def wire(events: list[Any], step: int | None, **looks: Any) -> None:
+        gr.on(events, bind(_turn, step, show, session.workspace), values, results, trigger_mode="always_last", **looks)
+
+    wire([session.page.load, *first] if loads else first, None, **QUIET)
+    wire([pager.previous.click], -1, **QUIET)
+    wire([pager.next.click], 1, **QUIET)
+    wire([pager.number.submit, pager.number.blur], 0, **QUIET)
+    if again:
+        wire([*again], 0, show_progress_on=progress, **PRIVATE)
 
 
 def _turn(
     step: int | None, show: Callable[..., Any], workspace: Workspace, language: str, data: DataConfig,
     number: float | None, *more: Any,
 ) -> Any:  # fmt: skip
-    """The page `step` further on; None goes to the first one."""
-    return show(workspace, language, data, 1 if step is None else int(number or 1) + step, *more)
+    """The page `step` further on, and the pager in step with it; None goes to the first one."""
+    *shown, page, note = show(workspace, language, data, 1 if step is None else int(number or 1) + step, *more)
+    if page is None:
+        return *shown, *[gr.skip()] * 4
+    back, on = gr.update(interactive=page.number > 1), gr.update(interactive=page.number < page.pages)
+    return *shown, page.number, note, back, on
 
 
 # Handlers: choosing
@@ -291,20 +304,25 @@ def load_upload(
 def load_source(
     workspace: Workspace, language: str, selection: Selection, source: str, format: str
 ) -> Iterator[tuple[Any, ...]]:
-    """(selection, source asked for, summary, format), while reading and after it.
+    """(selection, source asked for, summary, format, upload), while reading and after it.
 
     Raises ChatGuiError when the source cannot be read; the selection then stays, and the summary says both.
     """
     source = (source or "").strip()
-    yield gr.skip(), source, _notice(say("dataset.reading", language, source=_short(source)), READING), gr.skip()
+    if not source:
+        raise DataError("dataset.name_missing")
+    reading = _notice(say("dataset.reading", language, source=_short(source)), READING)
+    yield gr.skip(), source, reading, gr.skip(), None  # the drop zone is free again
     try:
         data = _changed(selection.data, source=source, format=format)
         summary = summary_html(workspace, language, data)
     except ChatGuiError as error:
+        error.values |= {"source": _short(source)} if "source" in error.values else {}
         stays = say("dataset.stays", language, source=_short(selection.data.source))
-        yield gr.skip(), gr.skip(), _notice(error.text(language), 'class="failed" role="alert"', stays), gr.skip()
+        failed = _notice(error.text(language), FAILED, stays)
+        yield gr.skip(), gr.skip(), failed, gr.skip(), gr.skip()
         raise
-    yield replace(selection, data=data), source, summary, data.format
+    yield replace(selection, data=data), source, summary, data.format, gr.skip()
 
 
 def settle(workspace: Workspace, language: str, data: DataConfig, summary: str) -> Any:
@@ -363,32 +381,32 @@ def _notice(text: str, attributes: str, more: str = "") -> str:
 # Handlers: showing
 
 
-def show_source(workspace: Workspace, language: str, data: DataConfig) -> tuple[str, Any, Any]:
-    """The summary, and the source blocks in step with what is chosen."""
+def show_source(workspace: Workspace, language: str, data: DataConfig) -> tuple[str, str | None]:
+    """The summary, and the sample that is chosen, if it is one."""
     try:
         summary = summary_html(workspace, language, data)
     except ChatGuiError as error:
-        summary = _notice(error.text(language), 'class="failed" role="alert"')
-    uploaded = Path(data.source).is_relative_to(workspace.home / "uploads")
-    sample = data.source if data.source in usable_samples() else None
-    return summary, gr.update(value=sample), gr.skip() if uploaded else gr.update(value=None)
+        summary = _notice(error.text(language), FAILED)
+    return summary, data.source if data.source in usable_samples() else None
 
 
 def summary_html(workspace: Workspace, language: str, data: DataConfig) -> str:
     """What was read and how it is divided. Raises ChatGuiError when it cannot be read."""
     dataset, splits = _read(workspace, data)
     numbers = {"read": dataset.read, "usable": len(dataset.rows), "dropped": len(dataset.dropped)}
-    parts = {name: len(splits.named(name)) for name in SPLITS}
+    numbers |= {name: len(splits.named(name)) for name in SPLITS}
+    counts = {name: f"{count:,}" for name, count in numbers.items()}
     how = " ".join(say(f"dataset.read_as.{name}", language) for name in dataset.format.split(", "))
     encoding = "" if dataset.encoding == "binary" else say("dataset.encoding", language, encoding=dataset.encoding)
-    notes = "".join(f"<li>{escape(note)}</li>" for note in _notes(dataset, data, language))
+    notes = "".join(f"<li>{escape(note)}</li>" for note in _notes(dataset, splits, data, language))
     return (
-        f'<div class="summary"><p><b>{view.shown(dataset.name)}</b> {escape(how)} {escape(encoding)}</p>'
-        f'<div class="tiles">{view.tiles_html(numbers | parts, language)}</div><ul>{notes}</ul></div>'
+        f'<div class="summary"><p><b>{view.shown(dataset.name)}</b> {escape(how)} '
+        f'<span class="whole">{escape(encoding)}</span></p>'
+        f'<div class="tiles">{view.tiles_html(counts, language)}</div><ul>{notes}</ul></div>'
     )
 
 
-def _notes(dataset: Dataset, data: DataConfig, language: str) -> Iterator[str]:
+def _notes(dataset: Dataset, splits: Splits, data: DataConfig, language: str) -> Iterator[str]:
     own = {row.split for row in dataset.rows}
     if data.format != "auto":
         yield say("dataset.note.forced", language)
@@ -396,6 +414,10 @@ def _notes(dataset: Dataset, data: DataConfig, language: str) -> Iterator[str]:
         yield say("dataset.note.own_test", language)
     if "validation" in own:
         yield say("dataset.note.own_validation", language)
+    if data.validation_fraction and not splits.validation:
+        yield say("dataset.note.no_validation", language)
+    if data.test_fraction and not splits.test:
+        yield say("dataset.note.no_test", language)
     if all(isinstance(row.item, Document) for row in dataset.rows):
         yield say("dataset.note.text", language)
 
@@ -412,15 +434,17 @@ def _chosen(workspace: Workspace, data: DataConfig, part: str = "all") -> list[t
 
 def show_conversations(
     workspace: Workspace, language: str, data: DataConfig, number: int, part: str
-) -> tuple[str, int, str]:
+) -> tuple[str, view.Page, str]:
     """One page of cards."""
     rows = _chosen(workspace, data, part)
     page = view.page_of(len(rows), number, CONVERSATIONS_A_PAGE)
     cards = view.conversations_html(rows[page.start : page.stop], language)
-    return cards, page.number, _page_note(page, len(rows), language)
+    return cards, page, _page_note(page, len(rows), language)
 
 
-def show_raw(workspace: Workspace, language: str, data: DataConfig, number: int, part: str) -> tuple[Any, int, str]:
+def show_raw(
+    workspace: Workspace, language: str, data: DataConfig, number: int, part: str
+) -> tuple[Any, view.Page, str]:
     """One page of the rows as they stood in the source."""
     rows = [row for _, row, _ in _chosen(workspace, data, part)]
     page = view.page_of(len(rows), number, ROWS_A_PAGE)
@@ -428,10 +452,10 @@ def show_raw(workspace: Workspace, language: str, data: DataConfig, number: int,
     columns = max(1, len(headers) - 2)
     widths = ["14%", "8%", *[f"{78 // columns}%"] * columns] if columns < 4 else ["120px", "70px", *["220px"] * columns]
     table = gr.update(value={"headers": headers, "data": cells}, column_widths=widths)
-    return table, page.number, _page_note(page, len(rows), language)
+    return table, page, _page_note(page, len(rows), language)
 
 
-def show_dropped(workspace: Workspace, language: str, data: DataConfig, number: int) -> tuple[str, Any, int, str]:
+def show_dropped(workspace: Workspace, language: str, data: DataConfig, number: int) -> tuple[str, Any, view.Page, str]:
     """One page of the rows that were left out, and their count in the sub-tab's name."""
     try:
         rows = workspace.dataset(data).dropped
@@ -440,29 +464,27 @@ def show_dropped(workspace: Workspace, language: str, data: DataConfig, number: 
     page = view.page_of(len(rows), number, ROWS_A_PAGE)
     name = say("dataset.dropped_count", language, count=f"{len(rows):,}")
     table = view.dropped_html(rows[page.start : page.stop], language)
-    return table, gr.update(label=name), page.number, _page_note(page, len(rows), language)
+    return table, gr.update(label=name), page, _page_note(page, len(rows), language)
 
 
 def _page_note(page: view.Page, count: int, language: str) -> str:
-    values = {
-        "first": f"{page.start + 1:,}",
-        "last": f"{page.stop:,}",
-        "count": f"{count:,}",
-        "pages": f"{page.pages:,}",
-    }
-    return escape(say("dataset.page_note", language, **values)) if count else ""
+    if not count:
+        return ""
+    key = "dataset.page_note" if page.pages > 1 else "dataset.one_page_note"
+    values = {"first": page.start + 1, "last": page.stop, "count": count, "pages": page.pages}
+    return escape(say(key, language, **{name: f"{value:,}" for name, value in values.items()}))
 
 
 def show_learnt(
     workspace: Workspace, language: str, data: DataConfig, number: int, model: str, opened: bool
-) -> tuple[Any, Any, Any, Any]:
+) -> tuple[Any, Any, view.Page | None, str]:
     """One row, token by token, as the training sees it. Nothing before the sub-tab was opened: it loads a tokenizer."""
     if not opened:
-        return gr.skip(), gr.skip(), gr.skip(), gr.skip()
+        return gr.skip(), gr.skip(), None, ""
     rows = _chosen(workspace, data)
     page = view.page_of(len(rows), number, 1)
     if not rows:
-        return [], "", 1, ""
+        return [], "", page, ""
     _, row, part = rows[page.start]
     note = say(
         "dataset.row_note", language, count=f"{len(rows):,}", origin=row.origin, line=row.line,
@@ -471,8 +493,8 @@ def show_learnt(
     try:
         mask, facts = learnt(workspace, language, data, row, model or "starter")
     except ChatGuiError as error:
-        mask, facts = gr.update(value=[]), _notice(error.text(language), 'class="failed" role="alert"')
-    return mask, facts, page.number, view.shown(note)
+        mask, facts = _mask([], language), _notice(error.text(language), FAILED)
+    return mask, facts, page, view.shown(note)
 
 
 @lru_cache(maxsize=16)
@@ -499,21 +521,27 @@ def learnt(workspace: Workspace, language: str, data: DataConfig, row: Row, mode
 
     kinds = view.fates(example, whole, template.end_of_turn_id)
     found = list(view.pieces(whole.input_ids, kinds, decode))
+    facts = _learnt_facts(language, example.supervised, len(example), len(whole), limit)
+    notes = [view.shown(note) for note in (warning, *_learnt_notes(language, template, task, found)) if note]
+    if several := view.joined_html(found, MOST_JOINED):
+        notes.append(f"{escape(say('dataset.note.several_tokens', language))} {several}")
+    lines = "".join(f"<li>{note}</li>" for note in notes)
+    return _mask(found, language), f'{facts}<ul class="notes">{lines}</ul>'
+
+
+def _mask(found: list[view.Piece], language: str) -> Any:
     names = {kind: say(f"dataset.piece.{kind}", language) for kind in COLOURS}
     value = [(piece.text.replace("\n", "↵\n"), names[piece.kind]) for piece in found[:MOST_PIECES]]
-    colours = {names[kind]: colour for kind, colour in COLOURS.items()}
-    facts = _learnt_facts(language, example.supervised, len(example), len(whole), limit)
-    notes = [warning, *_learnt_notes(language, template, task, found)]
-    lines = "".join(f"<li>{view.shown(note)}</li>" for note in notes if note)
-    return gr.update(value=value, color_map=colours), f'{facts}<ul class="notes">{lines}</ul>'
+    return gr.update(value=value, color_map={names[kind]: colour for kind, colour in COLOURS.items()})
 
 
 def _learnt_facts(language: str, learnt_tokens: int, tokens: int, whole: int, limit: int) -> str:
     share = learnt_tokens / tokens if tokens else 0
-    numbers = {"tokens": tokens, "learnt": learnt_tokens, "limit": limit, "cut": whole - tokens}
-    tiles = view.tiles_html(numbers, language)
-    share_tile = f"<div><b>{share:.0%}</b><span>{escape(say('dataset.count.share', language))}</span></div>"
-    return f'<div class="tiles">{tiles}{share_tile}</div>'
+    numbers = {
+        "tokens": f"{tokens:,}", "learnt": f"{learnt_tokens:,}", "share": f"{share:.0%}", "limit": f"{limit:,}",
+        "cut": f"{whole - tokens:,}",
+    }  # fmt: skip
+    return f'<div class="tiles">{view.tiles_html(numbers, language)}</div>'
 
 
 def _learnt_notes(language: str, template: Template, task: Any, found: list[view.Piece]) -> Iterator[str]:
@@ -525,7 +553,3 @@ def _learnt_notes(language: str, template: Template, task: Any, found: list[view
         yield say("dataset.note.no_marks", language)
     if len(found) > MOST_PIECES:
         yield say("dataset.note.first_pieces", language, shown=f"{MOST_PIECES:,}", count=f"{len(found):,}")
-    several = view.joined(found)
-    if several:
-        listed = ", ".join(f"{text.strip() or '␣'} ({tokens})" for text, tokens in several[:24])
-        yield say("dataset.note.several_tokens", language, listed=listed + (" …" if len(several) > 24 else ""))
