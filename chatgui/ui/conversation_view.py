@@ -171,7 +171,7 @@ def pieces(ids: Sequence[int], kinds: Sequence[str], decode: Callable[[list[int]
         last = index + 1 == len(ids) or kinds[index + 1] != kind
         if last or clean or len(part) >= PIECE_TOKENS:
             yield Piece(printable(text), kind, len(part))
-            before, part, open_text = part, [], ""
+            before, part, open_text = part if clean else [], [], ""
         else:
             open_text = text
 
