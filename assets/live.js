@@ -93,6 +93,7 @@ if (settings.kind === "run") {
   const notices = make("ul", "notices", undefined, panel);
   const actions = make("div", "actions", undefined, panel);
   const compare = make("button", "primary compare", "", actions);
+  const resume = make("button", "resume", "", actions);
   const stop = make("button", "stop", "", actions);
   const question = make("div", "question", undefined, actions);
   const asked = make("span", "", "", question);
@@ -105,14 +106,15 @@ if (settings.kind === "run") {
   confirm(false);
   stop.onclick = () => confirm(true);
   goOn.onclick = () => confirm(false);
-  const end = (thrown) => async () => {
-    const answer = await ask("stop", {run: shown, discard: thrown});
-    if (answer.error) message.textContent = answer.error;
+  const request = (name, query) => async () => {
+    const answer = await ask(name, {run: shown, ...query});
     confirm(false);
-    again();
+    if (answer.error) message.textContent = answer.error;
+    else again();
   };
-  keep.onclick = end(false);
-  discard.onclick = end(true);
+  keep.onclick = request("stop", {discard: false});
+  discard.onclick = request("stop", {discard: true});
+  resume.onclick = request("resume", {});
 
   function plotly() {
     if (!window.chatguiPlotly) {
@@ -200,6 +202,8 @@ if (settings.kind === "run") {
     list(notices, now.notices);
     compare.textContent = now.texts.compare;
     compare.hidden = !now.has_model;
+    resume.textContent = now.texts.resume;
+    resume.hidden = !now.resumable;
     stop.textContent = now.texts.stop;
     stop.hidden = !now.stoppable || !question.hidden;
     if (!now.stoppable) question.hidden = true;

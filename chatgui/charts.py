@@ -15,7 +15,7 @@ COLOURS = {TRAIN: "#2563eb", VALIDATION: "#d97706", RATE: "#8b8fa3"}
 
 @dataclass
 class Curves:
-    """Points of the live chart: x in steps, losses in nats per token. The order of traces is TRAIN, VALIDATION, RATE."""
+    """Points of the live chart: x in steps, losses in nats per token; traces in the order TRAIN, VALIDATION, RATE."""
 
     x: list[list[int]] = field(default_factory=lambda: [[], [], []])
     y: list[list[float]] = field(default_factory=lambda: [[], [], []])
@@ -39,6 +39,7 @@ def curves(events: Iterable[Event]) -> Curves:
 
 def loss_figure(points: Curves, language: str = DEFAULT_LANGUAGE) -> dict[str, Any]:
     """The live chart as Plotly's JSON. Lines differ by dash and marker too, so that it reads in greyscale."""
+
     def trace(index: int, name: str, **looks: Any) -> dict[str, Any]:
         return {
             "type": "scatter", "name": say(name, language), "x": points.x[index], "y": points.y[index],
@@ -50,7 +51,8 @@ def loss_figure(points: Curves, language: str = DEFAULT_LANGUAGE) -> dict[str, A
             trace(TRAIN, "chart.training_loss", mode="lines", line={"color": COLOURS[TRAIN], "width": 2}),
             trace(
                 VALIDATION, "chart.validation_loss", mode="lines+markers",
-                line={"color": COLOURS[VALIDATION], "width": 2, "dash": "dash"}, marker={"size": 8, "symbol": "diamond"},
+                line={"color": COLOURS[VALIDATION], "width": 2, "dash": "dash"},
+                marker={"size": 8, "symbol": "diamond"},
             ),
             trace(
                 RATE, "chart.learning_rate", mode="lines", yaxis="y2", visible="legendonly",

@@ -43,11 +43,13 @@ def read_file(path: Path) -> Table:
 
 def read_folder(path: Path) -> list[Table]:
     """All data files of a folder, or a folder that `datasets` saved. Raises DataError when there is none."""
-    if (path / "dataset_info.json").is_file() or (path / "dataset_dict.json").is_file():
+    if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():  # as `save_to_disk` leaves them
         return _read_saved(path)
     names = sorted(
         file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.name != "dataset_info.json"
     )
+    tables = [file for file in names if file.suffix.lower() != ".txt"]
+    names = tables or names  # beside tables, a text file is their licence or source note
     if not names:
         raise DataError("data.empty_folder", source=str(path), allowed=", ".join(SUFFIXES))
     return [read_file(file) for file in names]

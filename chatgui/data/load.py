@@ -135,13 +135,15 @@ def find(source: str) -> Path | None:
 
     Raises DataError when it is written like a path but nothing is there.
     """
+    if not source.strip():
+        raise DataError("data.not_found", source=source, samples=", ".join(samples()))
     if source in samples():
         return SAMPLES / source
     path = Path(source).expanduser()
     if path.exists():
         return path
     looks_like_path = source.startswith((".", "/", "~")) or source.count("/") > 1 or path.suffix in files.SUFFIXES
-    if looks_like_path or not source.strip():
+    if looks_like_path:
         raise DataError("data.not_found", source=source, samples=", ".join(samples()))
     return None
 

@@ -141,8 +141,9 @@ def _prompt(line: str, name: str, number: int) -> Messages:
         value = value.get("messages", value.get("prompt"))
     if isinstance(value, str) and value:
         return [{"role": "user", "content": value}]
-    if isinstance(value, list) and value and all(isinstance(turn, dict) and {"role", "content"} <= set(turn) for turn in value):
-        return [{"role": str(turn["role"]), "content": str(turn["content"])} for turn in value]
+    turns = value if isinstance(value, list) else []
+    if turns and all(isinstance(turn, dict) and {"role", "content"} <= set(turn) for turn in turns):
+        return [{"role": str(turn["role"]), "content": str(turn["content"])} for turn in turns]
     raise DataError("compare.bad_prompt", source=name, line=number)
 
 
@@ -177,10 +178,8 @@ def _stream(pair: Pair, voice: Voice, prompts: list[list[int]], settings: Genera
 
 
 def _last(stream: Iterator[list[Reply]]) -> list[Reply]:
-    replies: list[Reply] = []
-    for replies in stream:
-        pass
-    return replies
+    *_, last = stream
+    return last
 
 
 def _as_row(reply: Reply, voice: Voice) -> dict[str, Any]:

@@ -64,9 +64,7 @@ def decode(
         mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
 
 
-def _forward(
-    voice: Voice, ids: "torch.Tensor", mask: "torch.Tensor | None", cache: Any
-) -> "tuple[torch.Tensor, Any]":
+def _forward(voice: Voice, ids: "torch.Tensor", mask: "torch.Tensor | None", cache: Any) -> "tuple[torch.Tensor, Any]":
     """Logits behind the last token (B, V), float32 on the CPU, and the cache grown by `ids`."""
     import torch
 

@@ -4,10 +4,9 @@ Values only, so that a page can keep them and a file can hold them. Knows no mod
 """
 
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from chatgui.config import GenerationConfig
@@ -16,6 +15,7 @@ from chatgui.generation.compare import Messages, Reply, first_difference
 Side = Literal["base", "tuned"]
 SIDES: tuple[Side, Side] = ("base", "tuned")
 End = Literal["own", "limit", "context", "stopped"]
+VERSION = 1
 WORD = re.compile(r"[\u3040-\u9fff]|[^\W\u3040-\u9fff]+|\S")
 """A word; where words are written without spaces (Japanese, Chinese), a letter."""
 
@@ -28,7 +28,7 @@ class Question:
     system: str = ""
     shared: bool = False
     """Whether both sides go on from the fine-tuned side's replies, so that they get the very same prompt."""
-    settings: GenerationConfig = GenerationConfig()
+    settings: GenerationConfig = field(default_factory=GenerationConfig)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,8 @@ def how_it_ended(reply: Reply, settings: GenerationConfig, context_tokens: int) 
 
 def differing_words(base: str, tuned: str) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
     """In each text the first word (start, stop) that the other has not; None where a text ends before it."""
-    place = len(os.path.commonprefix([base, tuned]))
+    pairs = enumerate(zip(base, tuned, strict=False))
+    place = next((index for index, (left, right) in pairs if left != right), min(len(base), len(tuned)))
     if place == len(base) == len(tuned):
         return None, None
     return _word(base, place), _word(tuned, place)
@@ -129,14 +130,26 @@ def _word(text: str, place: int) -> tuple[int, int] | None:
 
 def to_json(transcript: Transcript) -> str:
     """Both conversations with settings and receipts, to keep or to send."""
-    last_system = transcript.exchanges[-1].question.system if transcript.exchanges else ""
-    system = [{"role": "system", "content": last_system}] if last_system else []
-    record = {
-        "version": 1, "run": transcript.run,
-        **{side: {"messages": [*system, *history(transcript.exchanges, side)]} for side in SIDES},
-        "turns": [_turn(exchange) for exchange in transcript.exchanges],
-    }  # fmt: skip
-    return json.dumps(record, ensure_ascii=False, indent=1)
+    return json.dumps(to_record(transcript), ensure_ascii=False, indent=1)
+
+
+def to_record(transcript: Transcript) -> dict[str, Any]:
+    """A transcript in plain values. `turns` hold all there is; the messages of both sides are there to be read."""
+    system = transcript.exchanges[-1].question.system if transcript.exchanges else ""
+    opening = [{"role": "system", "content": system}] if system else []
+    sides = {str(side): {"messages": [*opening, *history(transcript.exchanges, side)]} for side in SIDES}
+    turns = [_turn(exchange) for exchange in transcript.exchanges]
+    return {"version": VERSION, "run": transcript.run, **sides, "turns": turns}
+
+
+def from_record(record: Mapping[str, Any]) -> Transcript:
+    """The transcript that `to_record` wrote. Raises ValueError for anything else."""
+    try:
+        if record["version"] != VERSION:
+            raise ValueError(f"version {record['version']} is not {VERSION}")
+        return Transcript(record["run"], tuple(_exchange(turn) for turn in record["turns"]))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"this is no record of a chat: {error!r}") from error
 
 
 def _turn(exchange: Exchange) -> dict[str, Any]:
@@ -144,9 +157,17 @@ def _turn(exchange: Exchange) -> dict[str, Any]:
     return {
         "message": question.message, "system": question.system, "same_history": question.shared,
         "settings": question.settings.model_dump(), "same_prompt": exchange.same_prompt,
-        "first_difference": exchange.first_difference, **{side: _answer(getattr(exchange, side)) for side in SIDES},
+        "first_difference": exchange.first_difference,
+        "base": _answer(exchange.base), "tuned": _answer(exchange.tuned),
     }  # fmt: skip
 
 
 def _answer(answer: Answer) -> dict[str, Any]:
     return {"text": answer.text, "ids": list(answer.ids), "end": answer.end, "receipt": dict(answer.receipt)}
+
+
+def _exchange(turn: Mapping[str, Any]) -> Exchange:
+    settings = GenerationConfig(**turn["settings"])
+    question = Question(turn["message"], turn["system"], turn["same_history"], settings)
+    base, tuned = (Answer(**{**turn[side], "ids": tuple(turn[side]["ids"])}) for side in SIDES)
+    return Exchange(question, base, tuned, turn["same_prompt"])

@@ -45,6 +45,12 @@ class Workspace:
         self.training.wake()
         return run
 
+    def resume_run(self, run: Run) -> None:
+        """Queue an ended run again; it goes on from its last checkpoint. Raises RunError while it is live."""
+        run.reopen(resume=True)
+        self._pairs.pop(run.id, None)  # its result will be another one
+        self.training.wake()
+
     def runs(self) -> list[Run]:
         """Newest first."""
         return list_runs(self.home)

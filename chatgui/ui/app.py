@@ -12,7 +12,9 @@ from typing import Any
 
 import gradio as gr
 
-from chatgui.errors import ConfigError
+from chatgui.data.load import DataConfig, find
+from chatgui.errors import ChatGuiError, ConfigError
+from chatgui.fields import build as build_config
 from chatgui.runs.store import home_folder
 from chatgui.runs.workspace import Workspace
 from chatgui.ui import live
@@ -29,6 +31,7 @@ def build(workspace: Workspace) -> gr.Blocks:
     """The whole page over one workspace."""
     with gr.Blocks(title="ChatGUI", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as page:
         selection = gr.State(Selection())
+        remembered = gr.BrowserState({}, storage_key="chatgui", secret="chatgui")  # both fixed, or a restart forgets
         status = live.status_line(workspace)
         with gr.Tabs(selected=TABS[0].__name__.rpartition(".")[2], elem_id="tabs") as tabs:
             session = Session(workspace, selection, tabs, page)
@@ -37,15 +40,25 @@ def build(workspace: Workspace) -> gr.Blocks:
                 with gr.Tab(label(tab.TITLE), id=name, elem_id=f"tab-{name}", render_children=True):
                     tab.build(session)
         status.open_run(bind(_open_live_run, workspace), selection, [selection, tabs], **QUIET)
-        page.load(bind(_restore, workspace), selection, selection, **QUIET)
+        page.load(bind(_restore, workspace), [selection, remembered], selection, **QUIET)
+        selection.change(_remember, selection, remembered, **QUIET)
     return page
 
 
-def _restore(workspace: Workspace, language: str, selection: Selection) -> Selection:
-    """A page that opens, or opens again, looks at the run that is live, else at the newest one."""
+def _restore(workspace: Workspace, language: str, selection: Selection, remembered: Any) -> Selection:
+    """A page that opens, or opens again: the data it had, and the run that is live, else the newest one."""
     runs = workspace.runs()
     run = workspace.live_run() or (runs[0] if runs else None)
-    return replace(selection, run=run.id if run else None)
+    try:
+        data = build_config(DataConfig, (remembered or {}).get("data") or {})
+        find(data.source)
+    except ChatGuiError:  # written by another version, or the file is gone
+        data = selection.data
+    return replace(selection, data=data, run=run.id if run else None)
+
+
+def _remember(selection: Selection) -> dict[str, Any]:
+    return {"data": selection.data.model_dump(mode="json")}
 
 
 def _open_live_run(workspace: Workspace, language: str, selection: Selection) -> tuple[Selection, Any]:

@@ -25,7 +25,7 @@ class Form:
         """Components of some knobs, in the order of the config."""
         for name, knob in self.knobs.items():
             if chosen(knob):
-                self.components[name] = _component(knob, self.suggestions.get(name))
+                self.components[name] = component(knob, self.suggestions.get(name))
 
     def wire(self) -> None:
         """Show the fields of a union's chosen kind only. Call it when everything is drawn."""
@@ -55,7 +55,7 @@ class Form:
         return [gr.validate(True, "") for _ in named]
 
 
-def _component(knob: Knob, suggestions: Iterable[Any] | None) -> Component:
+def component(knob: Knob, suggestions: Iterable[Any] | None) -> Component:
     looks: dict[str, Any] = {
         "label": label(knob.name), "info": label(f"{knob.name}.help"), "elem_id": knob.name.replace(".", "-"),
         "visible": _starts_visible(knob),

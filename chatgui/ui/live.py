@@ -25,8 +25,10 @@ from chatgui.ui.theme import ASSETS, LANGUAGE_COOKIE
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 """Plotly's script as its Python package brings it: no network is needed."""
 GIB = 2**30
-PANEL_TEXTS = ("live.stop", "live.keep", "live.discard", "live.go_on", "live.stop_question", "live.compare", "live.empty",
-               "live.steps", "live.log")  # fmt: skip
+PANEL_TEXTS = (
+    "live.stop", "live.keep", "live.discard", "live.go_on", "live.stop_question", "live.compare", "live.empty",
+    "live.resume",
+)  # fmt: skip
 
 
 def status_line(workspace: Workspace) -> gr.HTML:
@@ -41,6 +43,7 @@ def run_panel(workspace: Workspace) -> gr.HTML:
         [
             _named("watch", lambda query, request: watch(workspace, language_of(request), query)),
             _named("stop", lambda query, request: stop(workspace, language_of(request), query)),
+            _named("resume", lambda query, request: resume(workspace, language_of(request), query)),
         ],
     )
 
@@ -75,9 +78,11 @@ def watch(workspace: Workspace, language: str, query: dict[str, Any]) -> dict[st
         "run": run.id, "state": state.state, "state_text": say(f"state.{state.state}", language),
         "message": _message(state, language), "live": state.state in (*LIVE, "queued"),
         "stoppable": state.state in ("starting", "running", "queued"), "has_model": run.has_model,
+        "resumable": state.state in ("interrupted", "failed", "stopped") and bool(run.checkpoints()),
         "progress": state.step / state.total_steps if state.total_steps else 0.0,
         "progress_text": _progress_text(state, _left(events, state), language) if state.state in LIVE else "",
-        "facts": _facts(run, events, language), "notices": [_said(e, language) for e in events if isinstance(e, Notice)],
+        "facts": _facts(events, language),
+        "notices": [say(event.key, language, **event.values) for event in events if isinstance(event, Notice)],
         "cursor": after, "texts": texts,
     }  # fmt: skip
     if whole:
@@ -89,6 +94,15 @@ def stop(workspace: Workspace, language: str, query: dict[str, Any]) -> dict[str
     """Ask a run to stop, keeping or discarding what it learnt. `error` holds a sentence when it cannot be."""
     try:
         workspace.run(str(query.get("run"))).request_stop(discard=bool(query.get("discard")))
+    except ChatGuiError as error:
+        return {"error": error.text(language)}
+    return {"error": None}
+
+
+def resume(workspace: Workspace, language: str, query: dict[str, Any]) -> dict[str, Any]:
+    """Queue an ended run again from its last checkpoint. `error` holds a sentence when it cannot be."""
+    try:
+        workspace.resume_run(workspace.run(str(query.get("run"))))
     except ChatGuiError as error:
         return {"error": error.text(language)}
     return {"error": None}
@@ -120,16 +134,12 @@ def _message(state: State, language: str) -> str:
     return say(state.message["key"], language, **state.message.get("values", {})) if state.message else ""
 
 
-def _said(notice: Notice, language: str) -> str:
-    return say(notice.key, language, **notice.values)
-
-
 def _title(run: Run) -> str:
     config = run.config
     return f"{Path(config.data.source).name} · {Path(config.model.name).name} · {config.adapter.kind}"
 
 
-def _facts(run: Run, events: list[Event], language: str) -> list[dict[str, str]]:
+def _facts(events: list[Event], language: str) -> list[dict[str, str]]:
     """The newest numbers as label and value; empty when nothing new came."""
     steps = [event for event in events if isinstance(event, Step)]
     if not steps:

@@ -23,11 +23,14 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
 
+DEFAULT_DATA = DataConfig()
+
+
 @dataclass(frozen=True)
 class Selection:
     """What one browser tab looks at. Small and frozen: Gradio copies it, and notices a change by its hash."""
 
-    data: DataConfig = DataConfig()
+    data: DataConfig = DEFAULT_DATA
     run: str | None = None
 
 

@@ -22,12 +22,16 @@ HEAD = f"""<script>(() => {{
 
 def theme() -> gr.themes.Base:
     """A calm theme of Gradio's own, with fonts that every system has and that hold Chinese."""
-    return gr.themes.Soft(
+    return gr.themes.Default(
         primary_hue="blue", neutral_hue="slate", radius_size="md", font=FONTS, font_mono=["ui-monospace", "monospace"],
     ).set(
-        block_title_background_fill="transparent", block_title_padding="0", block_title_text_color="*body_text_color",
-        block_title_text_weight="600", body_text_color_subdued="*neutral_500", body_text_color_subdued_dark="*neutral_400",
-        block_info_text_color="*neutral_500", block_info_text_color_dark="*neutral_400", button_large_radius="*radius_md",
-        button_primary_background_fill="*primary_600", button_primary_background_fill_hover="*primary_700",
-        button_primary_background_fill_dark="*primary_600", block_shadow="none",
+        body_background_fill="*neutral_50", body_text_color_subdued="*neutral_500",
+        body_text_color_subdued_dark="*neutral_400", block_info_text_color="*neutral_500",
+        block_info_text_color_dark="*neutral_400", block_title_text_weight="600", block_label_text_weight="600",
+        block_label_background_fill="transparent", block_label_background_fill_dark="transparent",
+        block_label_border_width="0", block_label_text_color="*body_text_color", block_label_text_size="*text_md",
+        block_shadow="none", button_large_radius="*radius_md", button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700", button_primary_background_fill_dark="*primary_600",
+        button_secondary_background_fill="*background_fill_primary",
+        button_secondary_background_fill_dark="*neutral_800",
     )  # fmt: skip

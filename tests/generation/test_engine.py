@@ -14,7 +14,11 @@ PROMPTS = [[4, 70, 71, 72], [4, 90], [4, 80, 81, 82, 83, 84, 85, 86, 87]]
 
 
 def replies(
-    voice: Voice, prompts: list[list[int]], settings: GenerationConfig, stop: frozenset[int] = frozenset(), limit: int = 256
+    voice: Voice,
+    prompts: list[list[int]],
+    settings: GenerationConfig,
+    stop: frozenset[int] = frozenset(),
+    limit: int = 256,
 ) -> list[list[int]]:
     rows = list(decode(voice, prompts, settings, stop_ids=stop, context_tokens=limit))
     return [[row[index] for row in rows if row[index] is not None] for index in range(len(prompts))]  # type: ignore[misc]
@@ -31,7 +35,9 @@ def plain_reply(model: Any, prompt: list[int]) -> list[int]:
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
-def test_a_greedy_reply_of_the_base_is_what_transformers_gives(pair: Pair, base_folder: Path, prompt: list[int]) -> None:
+def test_a_greedy_reply_of_the_base_is_what_transformers_gives(
+    pair: Pair, base_folder: Path, prompt: list[int]
+) -> None:
     from transformers import AutoModelForCausalLM
 
     plain = AutoModelForCausalLM.from_pretrained(base_folder).eval()

@@ -1,13 +1,22 @@
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from chatgui.config import GenerationConfig
 from chatgui.generation.compare import Reply
 from chatgui.generation.transcript import (
-    Answer, End, Exchange, Question, Transcript, differing_words, how_it_ended, to_json,
-)  # fmt: skip
+    Answer,
+    End,
+    Exchange,
+    Question,
+    Transcript,
+    differing_words,
+    from_record,
+    how_it_ended,
+    to_json,
+)
 
 
 def answer(text: str, ids: tuple[int, ...] = (1, 0), end: End = "own") -> Answer:
@@ -97,3 +106,14 @@ def test_the_saved_file_holds_both_sides_with_settings_and_receipts(after_one: T
     assert turn["settings"] == GenerationConfig().model_dump()
     assert turn["tuned"] == {"text": "right", "ids": [2, 0], "end": "own", "receipt": {"weights": "abc"}}
     assert (turn["first_difference"], turn["same_prompt"]) == (0, True)
+
+
+def test_a_saved_chat_can_be_read_again(after_one: Transcript) -> None:
+    talk = ask(after_one, "And?", shared=True).answered(answer("当然", (3, 4), "limit"), answer("", (0,)))
+    assert from_record(json.loads(to_json(talk))) == talk
+
+
+@pytest.mark.parametrize("record", [{}, None, {"version": 2, "run": "r", "turns": []}, {"version": 1, "turns": [1]}])
+def test_something_else_is_not_read_as_a_chat(record: Any) -> None:
+    with pytest.raises(ValueError, match=r"no record of a chat|is not 1"):
+        from_record(record)

@@ -1,13 +1,10 @@
 """Chat: one message, both models, side by side; under each reply the receipt that proves what answered."""
 
-import html
-import json
 import random
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,23 +15,33 @@ from chatgui.config import GenerationConfig, RunConfig
 from chatgui.errors import ChatGuiError
 from chatgui.fields import build_flat, knobs
 from chatgui.generation import compare
-from chatgui.generation.compare import Messages, Reply
+from chatgui.generation.compare import Messages
 from chatgui.generation.transcript import (
-    SIDES, Answer, Exchange, Question, Side, Transcript, differing_words, history, how_it_ended, to_json,
-)  # fmt: skip
+    SIDES,
+    Answer,
+    Question,
+    Side,
+    Transcript,
+    from_record,
+    how_it_ended,
+    to_json,
+    to_record,
+)
 from chatgui.runs.store import Run
 from chatgui.runs.workspace import Workspace
 from chatgui.text import say
 from chatgui.ui.form import component
-from chatgui.ui.session import PRIVATE, QUIET, Selection, Session, bind, label
+from chatgui.ui.session import QUIET, Selection, Session, bind, label
 from chatgui.ui.theme import ASSETS
+from chatgui.ui.transcript_view import messages, receipt_facts, receipt_line, remark, status
 
 TITLE = "tab.chat"
 SUGGESTIONS = 3
 SUGGESTION_LETTERS = 60
+PANE_HEIGHT = "clamp(260px, 100vh - 560px, 720px)"
+"""Whatever the rest of the tab leaves of the screen."""
 UPDATE_SECONDS = 0.05
 """Between two pictures of a growing reply: 20 a second look fluent and leave the processor to the model."""
-PLACEHOLDER = "…"
 MODEL: dict[str, Any] = {**QUIET, "concurrency_id": "model", "concurrency_limit": 1}
 """For listeners that make a model answer: one at a time."""
 
@@ -68,6 +75,7 @@ class Screen(NamedTuple):
     retry: Any = gr.skip()
     clear: Any = gr.skip()
     save: Any = gr.skip()
+    remembered: Any = gr.skip()
 
 
 # ---- layout ----------------------------------------------------------------------------------------------------------
@@ -78,6 +86,7 @@ def build(session: Session) -> None:
     workspace = session.workspace
     talk, turn, kept = gr.State(Transcript()), gr.State(Turn()), gr.State({})
     followed, prompts = gr.State(None), gr.State(())
+    remembered = gr.BrowserState({}, storage_key="chatgui_chat", secret="chatgui")  # both fixed, else a restart forgets
     with gr.Column(visible=False, elem_id="chat-empty") as empty:
         gr.Markdown(label("chat.no_run"))
         to_train = gr.Button(label("chat.to_train"), variant="primary", elem_id="chat-to-train")
@@ -118,9 +127,9 @@ def build(session: Session) -> None:
 
     screen = Screen(
         talk, message, system, settings["generation.seed"], chooser, base.pane, tuned.pane, base.receipt, tuned.receipt,
-        base.facts, tuned.facts, note, suggestions, send, stop, retry, clear, save,
+        base.facts, tuned.facts, note, suggestions, send, stop, retry, clear, save, remembered,
     )  # fmt: skip
-    named = {"talk": talk, "turn": turn, "shared": shared, "system": system, **settings}
+    named: dict[str, Any] = {"talk": talk, "turn": turn, "shared": shared, "system": system, **settings}
     outputs = list(screen)
 
     def answer(event: Any) -> None:
@@ -132,14 +141,14 @@ def build(session: Session) -> None:
         inputs=[session.selection, chooser, followed, talk], outputs=[chooser, followed, empty, main], **QUIET,
     )  # fmt: skip
     chooser.change(
-        bind(open_run, workspace), [chooser, talk, kept], [kept, prompts, *chips, *outputs], **QUIET
+        bind(open_run, workspace), [chooser, talk, kept, remembered], [kept, prompts, *chips, *outputs], **QUIET
     )
     to_train.click(lambda: gr.Tabs(selected="train"), None, session.tabs, **QUIET)
-    asked = gr.on([message.submit, send.click], bind(ask), inputs_kwargs={"message": message, **named}, outputs=outputs, **QUIET)
-    answer(asked)
-    answer(retry.click(bind(ask_again), inputs_kwargs=named, outputs=outputs, **QUIET))
+    asking = {"outputs": outputs, **QUIET}
+    answer(gr.on([message.submit, send.click], bind(ask), inputs_kwargs={"message": message, **named}, **asking))
+    answer(retry.click(bind(ask_again), inputs_kwargs=named, **asking))
     for index, chip in enumerate(chips):
-        answer(chip.click(bind(ask_suggestion, index), inputs_kwargs={"prompts": prompts, **named}, outputs=outputs, **QUIET))
+        answer(chip.click(bind(ask_suggestion, index), inputs_kwargs={"prompts": prompts, **named}, **asking))
     surprise.click(bind(random_prompt, workspace), [chooser], [message, system], **QUIET)
     stop.click(bind(stop_reply), [talk, turn], outputs, queue=False, **QUIET)
     gr.on([clear.click, base.pane.clear, tuned.pane.clear], bind(clear_talk), [talk], outputs, **QUIET)
@@ -161,7 +170,7 @@ def side(name: Side) -> Pane:
     """A pane and the receipt under it."""
     with gr.Column(min_width=320):
         pane = gr.Chatbot(
-            label=label(f"chat.{name}"), placeholder=label("chat.placeholder"), height="clamp(260px, 100vh - 560px, 720px)",
+            label=label(f"chat.{name}"), placeholder=label("chat.placeholder"), height=PANE_HEIGHT,
             render_markdown=False, latex_delimiters=[], buttons=["copy", "copy_all"], elem_id=f"chat-{name}",
         )  # fmt: skip
         with gr.Accordion(label("chat.receipt"), open=False, elem_classes="chat-receipt") as receipt:
@@ -214,17 +223,28 @@ def _run_name(run: Run, language: str) -> str:
 
 
 def open_run(
-    workspace: Workspace, language: str, run: str | None, talk: Transcript, kept: dict[str, Transcript]
+    workspace: Workspace, language: str, run: str | None, talk: Transcript, kept: dict[str, Transcript], record: Any
 ) -> tuple[Any, ...]:
-    """The conversation with another run: the one left there, else a new one with suggestions."""
+    """The conversation with another run: the one left there, or remembered by the browser, else a new one."""
     if run == talk.run or run is None:
         return gr.skip(), gr.skip(), *[gr.skip()] * SUGGESTIONS, *Screen()
-    kept = {**kept, talk.run: talk}
+    if talk.run:
+        kept = {**kept, talk.run: talk}
     prompts = suggestions(workspace, language, run)
     texts = [" ".join(prompt[-1]["content"].split()) for prompt in prompts]
     texts += [""] * (SUGGESTIONS - len(prompts))
     chips = [gr.update(value=text, visible=bool(text)) for text in texts]
-    return kept, tuple(prompts), *chips, *draw(language, kept.get(run, Transcript(run)))
+    opened = kept.get(run) or _recalled(record, run)
+    return kept, tuple(prompts), *chips, *draw(language, opened)
+
+
+def _recalled(record: Any, run: str) -> Transcript:
+    """What the browser remembers of the chat with a run: it outlives a reload."""
+    try:
+        talk = from_record(record)
+    except ValueError:
+        return Transcript(run)
+    return talk if talk.run == run else Transcript(run)
 
 
 def suggestions(workspace: Workspace, language: str, run: str) -> list[Messages]:
@@ -272,22 +292,19 @@ def ask(
     config = build_flat(RunConfig, settings).generation
     turn.stop = turn.begun = False
     question = Question(message, system, shared, config)
-    return draw(language, replace(talk, asked=question))._replace(message="", note=_status("chat.waiting", language))
+    return draw(language, replace(talk, asked=question))._replace(message="", note=status(language, "chat.waiting"))
 
 
-def ask_suggestion(
-    index: int, language: str, *, prompts: tuple[Messages, ...], system: str, **named: Any
-) -> Screen:
+def ask_suggestion(index: int, language: str, *, prompts: tuple[Messages, ...], system: str, **named: Any) -> Screen:
     """Ask a suggested prompt, with the system message it has in the data."""
     prompt = prompts[index]
     if len(prompt) > 1:
         system = prompt[0]["content"]
-    return ask(language, message=prompt[-1]["content"], system=system, **named)._replace(system=system, message=gr.skip())
+    screen = ask(language, message=prompt[-1]["content"], system=system, **named)
+    return screen._replace(system=system, message=gr.skip())
 
 
-def ask_again(
-    language: str, *, talk: Transcript, turn: Turn, shared: bool, system: str, **settings: Any
-) -> Screen:
+def ask_again(language: str, *, talk: Transcript, turn: Turn, shared: bool, system: str, **settings: Any) -> Screen:
     """Both replies to the last message again. With nothing changed the next seed is taken: the same one repeats."""
     if talk.asked or not talk.exchanges:
         return Screen()
@@ -312,17 +329,17 @@ def reply(workspace: Workspace, language: str, talk: Transcript, turn: Turn) -> 
     turn.begun = True
     run = workspace.run(talk.run)
     if not workspace.has_pair(run):
-        yield Screen(note=_status("chat.loading", language))
+        yield Screen(note=status(language, "chat.loading"))
     pair = workspace.pair(run)
     if turn.stop:
         yield withdraw(language, talk, turn)
         return
-    yield Screen(note=_status("chat.answering", language))
+    yield Screen(note=status(language, "chat.answering"))
     drawn, replies = 0.0, None
     for replies in compare.stream_pair(pair, *talk.prompts(), question.settings, lambda: turn.stop):
         if time.monotonic() - drawn >= UPDATE_SECONDS:
             drawn = time.monotonic()
-            yield Screen(**{name: _messages(talk, name, growing.text) for name, growing in zip(SIDES, replies, strict=True)})
+            yield Screen(base=messages(talk, "base", replies[0].text), tuned=messages(talk, "tuned", replies[1].text))
     if replies is None:
         yield withdraw(language, talk, turn)
         return
@@ -339,7 +356,7 @@ def reply(workspace: Workspace, language: str, talk: Transcript, turn: Turn) -> 
 def stop_reply(language: str, talk: Transcript, turn: Turn) -> Screen:
     """End the replies where they are; what has not begun is withdrawn."""
     turn.stop = True
-    return Screen(note=_status("chat.stopping", language)) if turn.begun else withdraw(language, talk, turn)
+    return Screen(note=status(language, "chat.stopping")) if turn.begun else withdraw(language, talk, turn)
 
 
 def withdraw(language: str, talk: Transcript, turn: Turn) -> Screen:
@@ -360,89 +377,19 @@ def clear_talk(language: str, talk: Transcript) -> Screen:
 
 def draw(language: str, talk: Transcript) -> Screen:
     """Everything that follows from the transcript."""
-    idle, last = talk.asked is None, talk.exchanges[-1] if talk.exchanges else None
+    last = talk.exchanges[-1] if talk.exchanges else None
+    base, tuned = (last.base, last.tuned) if last else (None, None)
+    idle, done = talk.asked is None, talk.asked is None and last is not None
     return Screen(
-        talk=talk, base=_messages(talk, "base"), tuned=_messages(talk, "tuned"),
-        base_receipt=_receipt_line(language, last and last.base),
-        tuned_receipt=_receipt_line(language, last and last.tuned),
-        base_facts=_facts(language, last and last.base), tuned_facts=_facts(language, last and last.tuned),
-        note=_remark(language, talk), suggestions=gr.update(visible=idle and last is None),
+        talk=talk, base=messages(talk, "base"), tuned=messages(talk, "tuned"),
+        base_receipt=gr.update(label=receipt_line(language, base)), base_facts=receipt_facts(language, base),
+        tuned_receipt=gr.update(label=receipt_line(language, tuned)), tuned_facts=receipt_facts(language, tuned),
+        note=remark(language, talk), suggestions=gr.update(visible=idle and not done),
         chooser=gr.update(interactive=idle), send=gr.update(visible=idle), stop=gr.update(visible=not idle),
-        retry=gr.update(interactive=idle and last is not None), clear=gr.update(interactive=idle and last is not None),
-        save=gr.update(value=_saved(talk) if idle and last else None, interactive=idle and last is not None),
+        retry=gr.update(interactive=done), clear=gr.update(interactive=done),
+        save=gr.update(value=_saved(talk) if done else None, interactive=done),
+        remembered=to_record(talk) if idle else gr.skip(),
     )  # fmt: skip
-
-
-def _messages(talk: Transcript, name: Side, growing: str = "") -> Messages:
-    said = history(talk.exchanges, name)
-    if talk.asked:
-        said += [{"role": "user", "content": talk.asked.message}, {"role": "assistant", "content": growing}]
-    # Gradio draws even a chatbot without Markdown as HTML: escaped, a text is seen as the text it is.
-    return [{**message, "content": html.escape(message["content"], quote=False) or PLACEHOLDER} for message in said]
-
-
-def _receipt_line(language: str, answer: Answer | None) -> Any:
-    if answer is None:
-        return gr.update(label=label("chat.receipt"))
-    return gr.update(label=say("chat.receipt_line", language, **_words(language, answer)))
-
-
-def _facts(language: str, answer: Answer | None) -> str:
-    if answer is None:
-        return f"<p>{html.escape(say('chat.receipt_empty', language))}</p>"
-    words = _words(language, answer)
-    rows = [
-        ("weights", words["weights"]), ("adapter", words["adapter"]), ("template", words["template"]),
-        ("seed", words["seed"]), ("temperature", words["temperature"]), ("top_p", words["top_p"]),
-        ("prompt_tokens", words["prompt_tokens"]), ("new_tokens", words["new_tokens"]), ("end", words["end"]),
-        ("tokens_per_second", words["tokens_per_second"]), ("device", words["device"]),
-    ]  # fmt: skip
-    cells = "".join(
-        f"<div><dt>{html.escape(say(f'receipt.{name}', language))}</dt><dd>{html.escape(str(value))}</dd></div>"
-        for name, value in rows
-    )
-    return f"<dl>{cells}</dl>"
-
-
-def _words(language: str, answer: Answer) -> dict[str, Any]:
-    receipt = dict(answer.receipt)
-    end = say(f"receipt.end_{answer.end}", language, new_tokens=receipt["new_tokens"])
-    return {**receipt, "adapter": say(f"receipt.adapter_{receipt['adapter']}", language), "end": end}
-
-
-def _status(key: str, language: str) -> str:
-    return f'<p class="busy">{html.escape(say(key, language))}</p>'
-
-
-def _remark(language: str, talk: Transcript) -> str:
-    """Where the replies of the last turn differ, and the places to mark in all of them."""
-    if not talk.exchanges:
-        return "<p></p>"
-    sentences = [_difference(language, talk.exchanges[-1])]
-    if talk.parting:
-        sentences.append(say("chat.parting", language, turn=talk.parting))
-    places = json.dumps([_places(exchange) for exchange in talk.exchanges])
-    return f'<p data-places="{html.escape(places)}">{html.escape(" ".join(sentences))}</p>'
-
-
-def _difference(language: str, last: Exchange) -> str:
-    place = last.first_difference
-    if place is None:
-        return say("chat.identical" if last.whole else "chat.identical_so_far", language)
-    return say("chat.differ", language, token=place + 1)
-
-
-def _places(exchange: Exchange) -> list[list[int] | None]:
-    texts = exchange.base.text, exchange.tuned.text
-    spans = differing_words(*texts) if exchange.first_difference is not None else (None, None)
-    return [
-        [_utf16(text[: span[0]]), _utf16(text[: span[1]])] if span else None
-        for text, span in zip(texts, spans, strict=True)
-    ]
-
-
-def _utf16(text: str) -> int:
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2  # the browser counts so
 
 
 def _saved(talk: Transcript) -> str:
@@ -478,14 +425,15 @@ def compare_once(
 ) -> dict[str, Any]:
     """Both replies to one message with their receipts, as a row of `chatgui compare --json` with more to it."""
     config = build_flat(RunConfig, {f"generation.{name}": value for name, value in settings.items()}).generation
-    pair = workspace.pair(workspace.run(run))
+    found = workspace.run(run)
+    pair = workspace.pair(found)
     prompt = [{"role": "system", "content": system}] if system else []
     prompt.append({"role": "user", "content": message})
     *_, replies = compare.stream_pair(pair, prompt, prompt, config)
     voices: tuple[Any, ...] = (pair.base, pair.tuned)
     rows = {
-        name: {"text": made.text, "ids": made.ids, **compare.receipt(pair, voice, made, config)}
+        str(name): {"text": made.text, "ids": made.ids, **compare.receipt(pair, voice, made, config)}
         for name, voice, made in zip(SIDES, voices, replies, strict=True)
     }
     difference = compare.first_difference(*(made.ids for made in replies))
-    return {"run": run, "prompt": prompt, "seed": config.seed, **rows, "first_difference": difference}
+    return {"run": found.id, "prompt": prompt, "seed": config.seed, **rows, "first_difference": difference}

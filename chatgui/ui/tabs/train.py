@@ -23,8 +23,6 @@ from chatgui.ui.session import QUIET, Selection, Session, bind, label
 TITLE = "tab.train"
 
 
-
-
 def build(session: Session) -> None:
     """The whole tab."""
     workspace = session.workspace
@@ -36,17 +34,19 @@ def build(session: Session) -> None:
         with gr.Column(scale=3, min_width=340):
             panel = live.run_panel(workspace)
 
-    named = {"selection": session.selection, **form.components}
+    named: dict[str, Any] = {"selection": session.selection, **form.components}
+    refresh = bind(ready, workspace, form)
     changes = [component.change for component in form.components.values()]  # type: ignore[attr-defined]
     gr.on(
-        [*changes, session.selection.change, session.page.load, panel.ended], bind(ready, workspace, form),
-        inputs_kwargs=named, outputs=[card, start], trigger_mode="always_last", **QUIET,
+        [*changes, session.selection.change, session.page.load], refresh, inputs_kwargs=named, outputs=[card, start],
+        trigger_mode="always_last", **QUIET,
     )  # fmt: skip
     start.click(
         bind(start_run, workspace, form), inputs_kwargs=named, outputs=session.selection, validator=form.validate,
         api_name="start_run",
     )  # fmt: skip
     session.selection.change(_run_of, session.selection, panel, **QUIET)
+    panel.ended(refresh, inputs_kwargs=named, outputs=[card, start], **QUIET)
     panel.open_chat(lambda: gr.Tabs(selected="chat"), None, session.tabs, **QUIET)
     _scripts(workspace)
 

@@ -1,0 +1,274 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatgui.config import ModelConfig, RunConfig
+from chatgui.data.load import DataConfig
+from chatgui.errors import ConfigError, DataError, RunError
+from chatgui.fields import knobs
+from chatgui.generation.transcript import Question, Transcript
+from chatgui.runs.store import Run, create_run
+from chatgui.runs.workspace import Workspace
+from chatgui.ui.session import Selection
+from chatgui.ui.tabs import chat
+from chatgui.ui.tabs.chat import Screen, Turn
+
+SETTINGS = {knob.name: knob.default for knob in knobs(RunConfig) if knob.group == "generation"}
+QUICK = {**SETTINGS, "generation.temperature": 0, "generation.max_new_tokens": 12}
+
+
+@pytest.fixture
+def workspace(home: Path) -> Workspace:
+    return Workspace(home)
+
+
+@pytest.fixture
+def add_run(workspace: Workspace, tiny_model: Path, conversations: Path) -> Callable[[], Run]:
+    """Add a run that has finished with an adapter of random numbers."""
+
+    def add() -> Run:
+        import torch
+        from peft import LoraConfig, get_peft_model
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        data = DataConfig(source=str(conversations), test_fraction=0.4)
+        run = create_run(workspace.home, RunConfig(model=ModelConfig(name=str(tiny_model)), data=data), "finished")
+        torch.manual_seed(1)
+        adapter = LoraConfig(
+            task_type="CAUSAL_LM", lora_alpha=32, target_modules="all-linear", fan_in_fan_out=True,
+            init_lora_weights=False,
+        )  # fmt: skip
+        get_peft_model(AutoModelForCausalLM.from_pretrained(tiny_model), adapter).save_pretrained(run.model_folder)
+        AutoTokenizer.from_pretrained(tiny_model).save_pretrained(run.model_folder)
+        return run
+
+    return add
+
+
+@pytest.fixture
+def run(add_run: Callable[[], Run]) -> Run:
+    return add_run()
+
+
+def asked(talk: Transcript, message: str = "Hello?", **values: Any) -> Transcript:
+    """The transcript after the message was sent."""
+    named = {"shared": False, "system": "", **QUICK, **values}
+    return chat.ask("en", talk=talk, turn=Turn(), message=message, **named).talk
+
+
+def answered(workspace: Workspace, talk: Transcript) -> Screen:
+    *_, last = chat.reply(workspace, "en", talk, Turn())
+    return last
+
+
+# ---- asking ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_message_is_shown_on_both_sides_before_the_models_answer() -> None:
+    screen = chat.ask("en", talk=Transcript("r"), turn=Turn(), message="Hi", shared=False, system="", **SETTINGS)
+    assert screen.message == ""
+    assert [message["content"] for message in screen.base] == [message["content"] for message in screen.tuned]
+    assert screen.base[0] == {"role": "user", "content": "Hi"}
+
+
+@pytest.mark.parametrize("message", ["", "  \n"])
+def test_an_empty_message_is_not_asked(message: str) -> None:
+    named: dict[str, Any] = {"shared": False, "system": "", **SETTINGS}
+    assert chat.ask("en", talk=Transcript("r"), turn=Turn(), message=message, **named) == Screen()
+
+
+def test_a_second_message_waits_until_the_first_is_answered() -> None:
+    named: dict[str, Any] = {"shared": False, "system": "", **SETTINGS}
+    assert chat.ask("en", talk=asked(Transcript("r")), turn=Turn(), message="And?", **named) == Screen()
+
+
+def test_a_setting_out_of_bounds_is_told_under_its_name() -> None:
+    with pytest.raises(ConfigError, match=r"generation\.temperature: 9 is not allowed"):
+        asked(Transcript("r"), **{**QUICK, "generation.temperature": 9})
+
+
+def test_a_suggestion_brings_its_own_system_message() -> None:
+    prompt = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+    screen = chat.ask_suggestion(
+        0, "en", prompts=(prompt,), talk=Transcript("r"), turn=Turn(), shared=False, system="", **SETTINGS
+    )
+    assert (screen.system, screen.talk.asked.message, screen.talk.asked.system) == ("Be brief.", "Hi", "Be brief.")
+
+
+# ---- answering -------------------------------------------------------------------------------------------------------
+
+
+def test_both_replies_grow_and_end_with_a_receipt(workspace: Workspace, run: Run, monkeypatch: Any) -> None:
+    monkeypatch.setattr(chat, "UPDATE_SECONDS", 0)
+    *growing, last = chat.reply(workspace, "en", asked(Transcript(run.id)), Turn())
+    assert "loading the model" in growing[0].note
+    texts = [screen.base[1]["content"] for screen in growing[2:]]
+    assert len(texts) >= 12
+    assert all(later.startswith(earlier) for earlier, later in pairwise(texts[1:]) if earlier != "…")
+    (exchange,) = last.talk.exchanges
+    assert (exchange.base.receipt["adapter"], exchange.tuned.receipt["adapter"]) == ("off", "on")
+    assert exchange.base.receipt["weights"] in last.base_facts
+    assert exchange.tuned.end == "limit"
+
+
+def test_the_page_is_not_redrawn_more_often_than_it_can_be_seen(
+    workspace: Workspace, run: Run, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(chat, "UPDATE_SECONDS", 1000)
+    screens = list(chat.reply(workspace, "en", asked(Transcript(run.id)), Turn()))
+    assert len([screen for screen in screens if screen.base is not Screen().base]) == 2  # the first token, and the end
+
+
+def test_stop_keeps_what_was_said(workspace: Workspace, run: Run, monkeypatch: Any) -> None:
+    monkeypatch.setattr(chat, "UPDATE_SECONDS", 0)
+    turn, last = Turn(), Screen()
+    for count, screen in enumerate(chat.reply(workspace, "en", asked(Transcript(run.id)), turn)):
+        if count == 4:
+            chat.stop_reply("en", screen.talk, turn)
+        last = screen
+    (exchange,) = last.talk.exchanges
+    assert (exchange.base.end, exchange.tuned.end) == ("stopped", "stopped")
+    assert 0 < len(exchange.base.ids) < 12
+
+
+def test_stop_before_the_model_is_free_gives_the_message_back(workspace: Workspace, run: Run) -> None:
+    talk, turn = asked(Transcript(run.id), "Wait for me"), Turn()
+    screen = chat.stop_reply("en", talk, turn)
+    assert (screen.message, screen.talk) == ("Wait for me", Transcript(run.id))
+    assert list(chat.reply(workspace, "en", screen.talk, turn)) == [Screen()]
+
+
+def test_a_prompt_too_long_is_told_and_its_message_comes_back(workspace: Workspace, run: Run) -> None:
+    talk = asked(Transcript(run.id), "x" * 400)
+    with pytest.raises(DataError, match="no room is left for a reply"):
+        answered(workspace, talk)
+    assert chat.withdraw("en", talk, Turn()).message == "x" * 400
+
+
+def test_a_run_that_is_gone_is_told(workspace: Workspace, run: Run) -> None:
+    run.delete()
+    with pytest.raises(RunError, match="there is no run"):
+        answered(workspace, asked(Transcript(run.id)))
+
+
+def test_each_side_goes_on_with_its_own_history_and_the_page_says_so(workspace: Workspace, run: Run) -> None:
+    first = answered(workspace, asked(Transcript(run.id)))
+    second = answered(workspace, asked(first.talk, "And?"))
+    assert "From turn 2 on the two prompts differ" in second.note
+    shared = answered(workspace, asked(first.talk, "And?", shared=True))
+    assert "From turn" not in shared.note
+    assert shared.talk.exchanges[1].same_prompt
+
+
+def test_retry_takes_the_next_seed_and_replaces_the_last_turn(workspace: Workspace, run: Run) -> None:
+    talk = answered(workspace, asked(Transcript(run.id))).talk
+    named: dict[str, Any] = {"talk": talk, "turn": Turn(), "shared": False, "system": "", **QUICK}
+    screen = chat.ask_again("en", **named)
+    assert (screen.seed, screen.talk.exchanges) == (1, ())
+    assert screen.talk.asked == replace(
+        talk.exchanges[0].question, settings=talk.exchanges[0].question.settings.model_copy(update={"seed": 1})
+    )
+    changed = chat.ask_again("en", **{**named, "system": "Be brief."})
+    assert (changed.seed, changed.talk.asked.system) == (0, "Be brief.")
+
+
+# ---- drawing ---------------------------------------------------------------------------------------------------------
+
+
+def test_text_of_a_model_is_shown_as_text(workspace: Workspace, run: Run) -> None:
+    talk = answered(workspace, asked(Transcript(run.id), "<img src=x> & <b>bold</b>")).talk
+    assert chat.draw("en", talk).base[0]["content"] == "&lt;img src=x&gt; &amp; &lt;b&gt;bold&lt;/b&gt;"
+
+
+def test_the_saved_file_is_the_transcript(workspace: Workspace, run: Run) -> None:
+    screen = answered(workspace, asked(Transcript(run.id)))
+    saved = json.loads(Path(screen.save["value"]).read_text("utf-8"))
+    assert (saved["run"], saved["turns"][0]["message"]) == (run.id, "Hello?")
+
+
+def test_a_new_conversation_is_empty_again(workspace: Workspace, run: Run) -> None:
+    screen = chat.clear_talk("en", answered(workspace, asked(Transcript(run.id))).talk)
+    assert (screen.talk, screen.base, screen.suggestions["visible"]) == (Transcript(run.id), [], True)
+
+
+def test_every_way_a_reply_ends_has_words_in_every_language(workspace: Workspace, run: Run) -> None:
+    (exchange,) = answered(workspace, asked(Transcript(run.id))).talk.exchanges
+    for end in ("own", "limit", "context", "stopped"):
+        for adapter in ("on", "off", "none"):
+            answer = replace(exchange.base, end=end, receipt={**exchange.base.receipt, "adapter": adapter})
+            talk = Transcript(run.id, (replace(exchange, base=answer),))
+            for language in ("en", "zh"):
+                screen = chat.draw(language, talk)
+                assert "receipt." not in screen.base_facts + screen.base_receipt["label"]
+
+
+# ---- runs ------------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_run_the_page_says_to_train_first(workspace: Workspace) -> None:
+    chooser, _, empty, main = chat.refresh(workspace, "en", Selection(), None, None, Transcript())
+    assert (chooser["value"], empty["visible"], main["visible"]) == (None, True, False)
+
+
+def test_the_chat_follows_the_selection_once(workspace: Workspace, add_run: Callable[[], Run]) -> None:
+    first, second = add_run().id, add_run().id
+    selection = Selection(run=first)
+    chooser, followed, *_ = chat.refresh(workspace, "en", selection, second, None, Transcript())
+    assert (chooser["value"], followed) == (first, first)
+    chooser, followed, *_ = chat.refresh(workspace, "en", selection, second, followed, Transcript())
+    assert chooser["value"] == second  # chosen by hand since
+
+
+def test_the_run_does_not_change_under_a_growing_reply(workspace: Workspace, add_run: Callable[[], Run]) -> None:
+    first, second = add_run().id, add_run().id
+    talk = Transcript(second, asked=Question("Hi"))
+    assert chat.refresh(workspace, "en", Selection(run=first), second, None, talk)[0]["value"] == second
+
+
+def test_runs_without_a_result_are_not_offered(workspace: Workspace, run: Run) -> None:
+    create_run(workspace.home, run.config)
+    assert [id_ for _, id_ in chat.run_choices(workspace, "en")] == [run.id]
+
+
+def test_each_run_keeps_its_conversation(workspace: Workspace, add_run: Callable[[], Run]) -> None:
+    first, second = add_run().id, add_run().id
+    talk = answered(workspace, asked(Transcript(first))).talk
+    kept, *_ = chat.open_run(workspace, "en", second, talk, {}, {})
+    back = chat.open_run(workspace, "en", first, Transcript(second), kept, {})
+    assert back[2 + chat.SUGGESTIONS] == talk
+
+
+def test_a_reload_brings_the_conversation_back(workspace: Workspace, add_run: Callable[[], Run]) -> None:
+    run, other = add_run().id, add_run().id
+    screen = answered(workspace, asked(Transcript(run)))
+    record = json.loads(json.dumps(screen.remembered))
+    assert chat.open_run(workspace, "en", run, Transcript(), {}, record)[2 + chat.SUGGESTIONS] == screen.talk
+    assert chat.open_run(workspace, "en", other, Transcript(), {}, record)[2 + chat.SUGGESTIONS] == Transcript(other)
+
+
+def test_suggestions_are_test_prompts_in_the_readers_language(workspace: Workspace, run: Run) -> None:
+    english, chinese = (chat.suggestions(workspace, language, run.id) for language in ("en", "zh"))
+    assert english[0][-1]["content"].isascii()
+    assert not chinese[0][-1]["content"].isascii()
+
+
+def test_data_that_has_moved_leaves_no_suggestions_and_no_error(workspace: Workspace, run: Run) -> None:
+    config = run.folder / "config.yaml"
+    config.write_text(config.read_text("utf-8").replace("conversations.jsonl", "gone.jsonl"), "utf-8")
+    assert chat.suggestions(workspace, "en", run.id) == []
+
+
+# ---- for scripts, and in a browser -----------------------------------------------------------------------------------
+
+
+def test_a_script_gets_both_replies_with_their_receipts(workspace: Workspace, run: Run) -> None:
+    settings = {"temperature": 0, "top_p": 1, "max_new_tokens": 5, "seed": 3}
+    row = chat.compare_once(workspace, "en", run="last", message="Hi", system="Be brief.", settings=settings)
+    assert (row["run"], row["seed"], [turn["role"] for turn in row["prompt"]]) == (run.id, 3, ["system", "user"])
+    assert (row["base"]["adapter"], row["tuned"]["adapter"], len(row["tuned"]["ids"])) == ("off", "on", 5)
+    json.dumps(row)
