@@ -39,5 +39,5 @@ function copy(event) {
   if (text) setTimeout(() => navigator.clipboard?.writeText(text), 100);
 }
 
-document.addEventListener("click", copy);
+document.addEventListener("click", copy, true);  // early: Gradio changes the icon that was hit
 watch("value", () => requestAnimationFrame(() => setTimeout(mark, 60)));  // the panes are drawn in the same breath

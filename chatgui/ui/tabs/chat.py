@@ -44,6 +44,8 @@ UPDATE_SECONDS = 0.05
 """Between two pictures of a growing reply: 20 a second look fluent and leave the processor to the model."""
 MODEL: dict[str, Any] = {**QUIET, "concurrency_id": "model", "concurrency_limit": 1}
 """For listeners that make a model answer: one at a time."""
+OPENING: dict[str, Any] = {**QUIET, "concurrency_id": "chat", "concurrency_limit": 1}
+"""For the two listeners that open a conversation as a page loads, in whichever order the browser calls them."""
 
 
 @dataclass
@@ -141,8 +143,9 @@ def build(session: Session) -> None:
         inputs=[session.selection, chooser, followed, talk], outputs=[chooser, followed, empty, main], **QUIET,
     )  # fmt: skip
     chooser.change(
-        bind(open_run, workspace), [chooser, talk, kept, remembered], [kept, prompts, *chips, *outputs], **QUIET
+        bind(open_run, workspace), [chooser, talk, kept], [kept, prompts, *chips, *outputs], **OPENING
     )
+    remembered.change(bind(recall), [remembered, talk, kept], [kept, *outputs], **OPENING)
     to_train.click(lambda: gr.Tabs(selected="train"), None, session.tabs, **QUIET)
     asking = {"outputs": outputs, **QUIET}
     answer(gr.on([message.submit, send.click], bind(ask), inputs_kwargs={"message": message, **named}, **asking))
@@ -223,9 +226,9 @@ def _run_name(run: Run, language: str) -> str:
 
 
 def open_run(
-    workspace: Workspace, language: str, run: str | None, talk: Transcript, kept: dict[str, Transcript], record: Any
+    workspace: Workspace, language: str, run: str | None, talk: Transcript, kept: dict[str, Transcript]
 ) -> tuple[Any, ...]:
-    """The conversation with another run: the one left there, or remembered by the browser, else a new one."""
+    """The conversation with another run: the one left there, else a new one with suggestions."""
     if run == talk.run or run is None:
         return gr.skip(), gr.skip(), *[gr.skip()] * SUGGESTIONS, *Screen()
     if talk.run:
@@ -234,17 +237,18 @@ def open_run(
     texts = [" ".join(prompt[-1]["content"].split()) for prompt in prompts]
     texts += [""] * (SUGGESTIONS - len(prompts))
     chips = [gr.update(value=text, visible=bool(text)) for text in texts]
-    opened = kept.get(run) or _recalled(record, run)
-    return kept, tuple(prompts), *chips, *draw(language, opened)
+    return kept, tuple(prompts), *chips, *draw(language, kept.get(run, Transcript(run)))
 
 
-def _recalled(record: Any, run: str) -> Transcript:
-    """What the browser remembers of the chat with a run: it outlives a reload."""
+def recall(language: str, record: Any, talk: Transcript, kept: dict[str, Transcript]) -> tuple[Any, ...]:
+    """The conversation that the browser remembers from before a reload, unless another has begun."""
     try:
-        talk = from_record(record)
+        earlier = from_record(record)
     except ValueError:
-        return Transcript(run)
-    return talk if talk.run == run else Transcript(run)
+        return gr.skip(), *Screen()
+    if talk.exchanges or talk.asked or earlier.run in kept:
+        return gr.skip(), *Screen()
+    return {**kept, earlier.run: earlier}, *(draw(language, earlier) if earlier.run == talk.run else Screen())
 
 
 def suggestions(workspace: Workspace, language: str, run: str) -> list[Messages]:
@@ -369,7 +373,7 @@ def withdraw(language: str, talk: Transcript, turn: Turn) -> Screen:
 
 def clear_talk(language: str, talk: Transcript) -> Screen:
     """A new conversation with the same run."""
-    return Screen() if talk.asked else draw(language, Transcript(talk.run))
+    return Screen() if talk.asked else draw(language, Transcript(talk.run))._replace(remembered={})
 
 
 # ---- drawing ---------------------------------------------------------------------------------------------------------
@@ -388,7 +392,7 @@ def draw(language: str, talk: Transcript) -> Screen:
         chooser=gr.update(interactive=idle), send=gr.update(visible=idle), stop=gr.update(visible=not idle),
         retry=gr.update(interactive=done), clear=gr.update(interactive=done),
         save=gr.update(value=_saved(talk) if done else None, interactive=done),
-        remembered=to_record(talk) if idle else gr.skip(),
+        remembered=to_record(talk) if done else gr.skip(),
     )  # fmt: skip
 
 

@@ -238,17 +238,28 @@ def test_runs_without_a_result_are_not_offered(workspace: Workspace, run: Run) -
 def test_each_run_keeps_its_conversation(workspace: Workspace, add_run: Callable[[], Run]) -> None:
     first, second = add_run().id, add_run().id
     talk = answered(workspace, asked(Transcript(first))).talk
-    kept, *_ = chat.open_run(workspace, "en", second, talk, {}, {})
-    back = chat.open_run(workspace, "en", first, Transcript(second), kept, {})
+    kept, *_ = chat.open_run(workspace, "en", second, talk, {})
+    back = chat.open_run(workspace, "en", first, Transcript(second), kept)
     assert back[2 + chat.SUGGESTIONS] == talk
 
 
-def test_a_reload_brings_the_conversation_back(workspace: Workspace, add_run: Callable[[], Run]) -> None:
-    run, other = add_run().id, add_run().id
-    screen = answered(workspace, asked(Transcript(run)))
-    record = json.loads(json.dumps(screen.remembered))
-    assert chat.open_run(workspace, "en", run, Transcript(), {}, record)[2 + chat.SUGGESTIONS] == screen.talk
-    assert chat.open_run(workspace, "en", other, Transcript(), {}, record)[2 + chat.SUGGESTIONS] == Transcript(other)
+@pytest.mark.parametrize("first", ["run", "record"])
+def test_a_reload_brings_the_conversation_back(workspace: Workspace, run: Run, first: str) -> None:
+    before = answered(workspace, asked(Transcript(run.id)))
+    record = json.loads(json.dumps(before.remembered))
+    if first == "run":
+        kept, *_ = chat.open_run(workspace, "en", run.id, Transcript(), {})
+        _, talk, *_ = chat.recall("en", record, Transcript(run.id), kept)
+    else:
+        kept, *_ = chat.recall("en", record, Transcript(), {})
+        talk = chat.open_run(workspace, "en", run.id, Transcript(), kept)[2 + chat.SUGGESTIONS]
+    assert talk == before.talk
+
+
+def test_what_the_browser_remembers_never_replaces_a_conversation(workspace: Workspace, run: Run) -> None:
+    record = answered(workspace, asked(Transcript(run.id))).remembered
+    unchanged = chat.recall("en", {}, Transcript(run.id), {})
+    assert chat.recall("en", record, asked(Transcript(run.id)), {}) == unchanged
 
 
 def test_suggestions_are_test_prompts_in_the_readers_language(workspace: Workspace, run: Run) -> None:
