@@ -146,8 +146,8 @@ def write_shape(texts: list[str], folder: Path) -> None:
     )  # fmt: skip
     tokenizer.train_from_iterator(texts, trainer)
     wrapped = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token=SPECIAL[0], bos_token=SPECIAL[0], additional_special_tokens=list(SPECIAL[1:]),
-        model_max_length=CONTEXT_TOKENS, clean_up_tokenization_spaces=False,
+        tokenizer_object=tokenizer, eos_token=SPECIAL[0], bos_token=SPECIAL[0],
+        additional_special_tokens=list(SPECIAL[1:]), model_max_length=CONTEXT_TOKENS, clean_up_tokenization_spaces=False,
     )  # fmt: skip
     wrapped.chat_template = TEMPLATE
     shutil.rmtree(folder, ignore_errors=True)

@@ -10,14 +10,19 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
+from typing import IO, cast
 
 from filelock import FileLock, Timeout
 
 import chatgui
+from chatgui.errors import ChatGuiError, RunError
 from chatgui.runs.store import LIVE, Run, list_runs
 
 POLL_SECONDS = 0.3
+SPARE_AFTER_SECONDS = 20
+"""Quiet time after a run before the next worker warms up: its imports would slow the first replies of the chat."""
 log = logging.getLogger(__name__)
 
 
@@ -29,6 +34,7 @@ class TrainingThread:
         self._lock = FileLock(home / "server.lock")
         self._wake = threading.Event()
         self._closing = False
+        self._quiet_since = -float(SPARE_AFTER_SECONDS)
         self._spare: subprocess.Popen[str] | None = None
         self._workers: list[subprocess.Popen[str]] = []
         self._thread = threading.Thread(target=self._work, name="training", daemon=True)
@@ -56,7 +62,7 @@ class TrainingThread:
             try:
                 if self._own():
                     self._look()
-            except OSError:  # a full or vanished disk may come back; the thread must still be there then
+            except (OSError, ChatGuiError):  # a full or vanished disk may come back; the thread must be there then
                 log.exception("the training thread could not read or write %s", self.home)
             self._wake.wait(POLL_SECONDS)
             self._wake.clear()
@@ -75,7 +81,10 @@ class TrainingThread:
         busy = False
         queued: list[Run] = []
         for run in list_runs(self.home):
-            state = run.state()
+            try:
+                state = run.state()
+            except RunError:  # deleted at this moment, or not one of ours
+                continue
             if state.state == "interrupted" and not run.marked_interrupted():
                 run.set_state(state="interrupted", message=state.message, stage="")
             busy = busy or state.state in LIVE
@@ -83,7 +92,9 @@ class TrainingThread:
                 queued.append(run)
         if queued and not busy:
             self._launch(queued[-1])
-        elif not busy and self._spare is None:
+        if busy:
+            self._quiet_since = time.monotonic()
+        elif self._spare is None and time.monotonic() > self._quiet_since + SPARE_AFTER_SECONDS:
             self._spare = _start_worker()
 
     def _launch(self, run: Run) -> None:
@@ -91,9 +102,8 @@ class TrainingThread:
         self._spare = None
         self._workers.append(worker)
         run.claim(worker.pid)
-        assert worker.stdin is not None
-        worker.stdin.write(f"{run.folder}\n")
-        worker.stdin.close()
+        with cast(IO[str], worker.stdin) as orders:
+            orders.write(f"{run.folder}\n")
         log.info("worker %s trains %s", worker.pid, run.id)
 
 

@@ -1,6 +1,7 @@
 """All runs of a home and the models loaded for replies: what the page and the endpoint share. One a process."""
 
 import hashlib
+import logging
 import shutil
 import threading
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatgui.config import RunConfig
 from chatgui.data.load import DataConfig, Dataset, find, load
-from chatgui.errors import RunError
+from chatgui.errors import ChatGuiError, RunError
 from chatgui.runs.store import LIVE, Run, create_run, find_run, list_runs
 from chatgui.runs.worker import TrainingThread
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from chatgui.generation.pair import Pair
     from chatgui.tokens.template import Template
 
+log = logging.getLogger(__name__)
 PAIRS_KEPT = 2
 """Pairs of models held in memory for the chat; the one used longest ago makes room."""
 
@@ -102,6 +104,17 @@ class Workspace:
                 pair = load_pair(run.config, folder)
             self._pairs[run.id] = pair  # last in the dict: used last
             return pair
+
+    def prefetch(self, run: Run) -> None:
+        """Begin to load the pair of a run, so that the first message need not wait. Its errors wait for `pair`."""
+        if run.has_model and not self.has_pair(run):
+            threading.Thread(target=self._prefetch, args=(run,), name="prefetch", daemon=True).start()
+
+    def _prefetch(self, run: Run) -> None:
+        try:
+            self.pair(run)
+        except ChatGuiError as error:
+            log.info("%s is not loaded ahead: %s", run.id, error)
 
     def has_pair(self, run: Run) -> bool:
         """Whether `pair` would answer at once."""

@@ -33,5 +33,6 @@ def theme() -> gr.themes.Base:
         block_shadow="none", button_large_radius="*radius_md", button_primary_background_fill="*primary_600",
         button_primary_background_fill_hover="*primary_700", button_primary_background_fill_dark="*primary_600",
         button_secondary_background_fill="*background_fill_primary",
-        button_secondary_background_fill_dark="*neutral_800",
+        button_secondary_background_fill_dark="*neutral_800", button_border_width="1px",
+        button_secondary_border_color="*neutral_300", button_secondary_border_color_dark="*neutral_600",
     )  # fmt: skip

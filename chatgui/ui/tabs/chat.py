@@ -142,9 +142,7 @@ def build(session: Session) -> None:
         [session.page.load, session.selection.change, session.tabs.change], bind(refresh, workspace),
         inputs=[session.selection, chooser, followed, talk], outputs=[chooser, followed, empty, main], **QUIET,
     )  # fmt: skip
-    chooser.change(
-        bind(open_run, workspace), [chooser, talk, kept], [kept, prompts, *chips, *outputs], **OPENING
-    )
+    chooser.change(bind(open_run, workspace), [chooser, talk, kept], [kept, prompts, *chips, *outputs], **OPENING)
     remembered.change(bind(recall), [remembered, talk, kept], [kept, *outputs], **OPENING)
     to_train.click(lambda: gr.Tabs(selected="train"), None, session.tabs, **QUIET)
     asking = {"outputs": outputs, **QUIET}

@@ -46,6 +46,7 @@ def build(session: Session) -> None:
         api_name="start_run",
     )  # fmt: skip
     session.selection.change(_run_of, session.selection, panel, **QUIET)
+    panel.ended(bind(load_ahead, workspace), session.selection, None, **QUIET)
     panel.ended(refresh, inputs_kwargs=named, outputs=[card, start], **QUIET)
     panel.open_chat(lambda: gr.Tabs(selected="chat"), None, session.tabs, **QUIET)
     _scripts(workspace)
@@ -120,6 +121,12 @@ def start_run(workspace: Workspace, form: Form, language: str, selection: Select
     if before:
         gr.Info(say("train.queued_behind", language, run=before.id), title="ChatGUI")
     return replace(selection, run=run.id)
+
+
+def load_ahead(workspace: Workspace, language: str, selection: Selection) -> None:
+    """A run has just ended: whoever watched it is about to chat with it."""
+    if selection.run:
+        workspace.prefetch(workspace.run(selection.run))
 
 
 def status_row(workspace: Workspace, run: str) -> dict[str, Any]:
