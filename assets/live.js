@@ -101,9 +101,10 @@ if (settings.kind === "run") {
   const discard = make("button", "discard", "", question);
   const goOn = make("button", "go-on", "", question);
 
+  for (const node of [panel, notices, compare, resume, stop]) node.hidden = true;  // until the first answer
   compare.onclick = () => trigger("open_chat");
   const confirm = (on) => { question.hidden = !on; stop.hidden = on; if (on) keep.focus(); };
-  confirm(false);
+  question.hidden = true;
   stop.onclick = () => confirm(true);
   goOn.onclick = () => confirm(false);
   const request = (name, query) => async () => {
@@ -173,7 +174,7 @@ if (settings.kind === "run") {
     const wanted = props.value || null;
     if (wanted !== shown) {
       shown = wanted; cursor = 0; wasLive = false;
-      notices.replaceChildren(); facts.replaceChildren(); confirm(false);
+      notices.replaceChildren(); facts.replaceChildren(); question.hidden = true;
     }
     const now = await ask("watch", {run: shown, cursor});
     if (shown !== (props.value || null)) return 1;  // another run was chosen while this answer was on its way
@@ -198,7 +199,7 @@ if (settings.kind === "run") {
         make("dd", "", fact.value, cell);
       }
     }
-    if (now.figure) { notices.replaceChildren(); await draw(now.figure); } else await extend(now.points);
+    if (now.figure) notices.replaceChildren();
     list(notices, now.notices);
     compare.textContent = now.texts.compare;
     compare.hidden = !now.has_model;
@@ -211,7 +212,8 @@ if (settings.kind === "run") {
     keep.textContent = now.texts.keep;
     discard.textContent = now.texts.discard;
     goOn.textContent = now.texts.go_on;
-    cursor = now.cursor;
+    await (now.figure ? draw(now.figure) : extend(now.points));
+    cursor = now.cursor;  // only once it is drawn: a chart that could not be loaded is asked for again
     if (wasLive && !now.live) trigger("ended");
     wasLive = now.live;
     return now.live ? PERIOD_MS.run : IDLE_MS;
