@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatgui.config import ModelConfig
 from chatgui.errors import ModelError
+from chatgui.hub import look_for_hub
 from chatgui.tokens.template import Template
 
 if TYPE_CHECKING:
@@ -165,9 +166,13 @@ def _revision(config: ModelConfig) -> str:
 
 def _guard(name: str, load: Callable[[], Any]) -> Any:
     try:
+        on_hub = not Path(locate(name)).is_dir()
+        online = look_for_hub() if on_hub else False
         return load()
     except (OSError, ValueError, KeyError) as error:
         if isinstance(error, ModelError):
             raise
+        if not Path(locate(name)).is_dir() and not look_for_hub():
+            raise ModelError("model.no_network", name=name) from error
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise ModelError("model.cannot_load", name=name, reason=reason) from error

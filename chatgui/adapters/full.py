@@ -1,6 +1,6 @@
 """Full fine-tuning: every weight learns."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from chatgui.fields import Config
 
@@ -8,6 +8,7 @@ from chatgui.fields import Config
 class Full(Config):
     """All weights are trained: the most room to learn, the most memory, and the most forgetting."""
 
+    FREEZES_BASE: ClassVar[bool] = False
     kind: Literal["full"] = "full"
 
     def attach(self, model: Any, total_steps: int) -> Any:

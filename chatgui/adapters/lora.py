@@ -1,6 +1,6 @@
 """LoRA: low-rank updates beside the frozen linear layers (Hu et al. 2021, arXiv:2106.09685), through peft."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,8 @@ from chatgui.fields import Config
 class Lora(Config):
     """Small trained matrices beside the frozen weights: little memory, a small file, and the base stays intact."""
 
+    FREEZES_BASE: ClassVar[bool] = True
+    """Whether the base weights stay as they are; frozen ones may be held in a lower precision."""
     kind: Literal["lora"] = "lora"
     rank: int = Field(16, ge=1, le=256)
     """Width of the update; a wider one learns more and needs more memory."""

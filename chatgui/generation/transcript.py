@@ -124,8 +124,7 @@ def differing_words(base: str, tuned: str) -> tuple[tuple[int, int] | None, tupl
 
 
 def _word(text: str, place: int) -> tuple[int, int] | None:
-    found = WORD.search(text, place)
-    return found.span() if found else None
+    return next((found.span() for found in WORD.finditer(text) if found.end() > place), None)
 
 
 def to_json(transcript: Transcript) -> str:

@@ -13,9 +13,9 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -23,6 +23,10 @@ from chatgui.config import RunConfig
 from chatgui.errors import ChatGuiError
 from chatgui.events import Checkpoint, Event, Failed, Finished, Notice, Resumed, Stage, Step
 from chatgui.runs.store import Run, write_atomically
+
+if TYPE_CHECKING:
+    from chatgui.prepare import Prepared
+    from chatgui.training.loop import Outcome, Snapshot
 
 STATE_SECONDS = 0.5
 """Longest time between two writes of state.json while steps go by."""
@@ -94,38 +98,20 @@ class _Journal:
 def _train(run: Run, journal: _Journal) -> None:
     config = run.config
     journal.emit(Stage("imports"))
-    import torch
-
-    from chatgui import models
     from chatgui.prepare import prepare
     from chatgui.training.loop import total_steps, train
 
     journal.emit(Stage("data"))
     prepared = prepare(config)
-    for dropped, key in ((prepared.dataset.dropped, "run.rows_dropped"), (prepared.encoded.dropped, "run.rows_unfit")):
-        if dropped:
-            journal.emit(
-                Notice(key, {"count": len(dropped), "line": dropped[0].line, "reason": dropped[0].reason.plain()})
-            )
-    if prepared.encoded.cut and config.task.kind != "pretrain":
-        journal.emit(Notice("run.rows_cut", {"count": prepared.encoded.cut, "limit": prepared.max_length_tokens}))
+    for notice in _notices(prepared):
+        journal.emit(notice)
     write_atomically(run.folder / "splits.json", json.dumps(prepared.splits.fingerprints()))
     total = total_steps(len(prepared.train), config.training)
     run.set_state(total_steps=total)
     journal.emit(Stage("model"))
-    torch.manual_seed(config.training.seed)
-    device = models.best_device()
-    dtype = models.frozen_dtype(device) if config.adapter.kind != "full" else torch.float32
-    base = models.load_model(config.model, config.task.HEAD, device, dtype)
-    model = config.adapter.attach(base, total)
-    for weight in model.parameters():
-        if weight.requires_grad:  # what learns is kept in full precision, whatever the frozen weights have
-            weight.data = weight.data.float()
-    start = None
-    if run.checkpoints():
-        from chatgui.runs.checkpoints import read_checkpoint
-
-        start = read_checkpoint(run.checkpoints()[-1], device)
+    model = _model(config, total)
+    start = _last_snapshot(run, model.device)
+    if start:
         journal.emit(Resumed(start.step))
     if journal.should_stop():
         journal.emit(Finished(start.step if start else 0, 0.0, reason="stopped"))
@@ -137,20 +123,58 @@ def _train(run: Run, journal: _Journal) -> None:
         model, config.task, prepared.train, prepared.validation, config.training,
         emit=journal.emit, should_stop=journal.should_stop, keep=_keeper(run, journal), resume=start,
     )  # fmt: skip
-    reason = run.stop_request() or "keep"
-    if not (outcome.stopped and reason == "discard"):
+    wish = run.stop_request() or "keep"
+    if not (outcome.stopped and wish == "discard"):
         journal.emit(Stage("saving"))
         _save(run, model, prepared.template.tokenizer, config)
-    result = {
+    name, key = ("stopped", f"run.stopped_{wish}") if outcome.stopped else ("finished", "run.finished")
+    journal.emit(Finished(outcome.steps, outcome.seconds, reason="stopped" if outcome.stopped else "done"))
+    run.set_state(
+        state=name, step=outcome.steps, result=_result(outcome, model.device), stage="",
+        message={"key": key, "values": {}},
+    )  # fmt: skip
+
+
+def _notices(prepared: "Prepared") -> Iterator[Notice]:
+    """What the person should know of the data before it is trained on."""
+    for dropped, key in ((prepared.dataset.dropped, "run.rows_dropped"), (prepared.encoded.dropped, "run.rows_unfit")):
+        if dropped:
+            first = dropped[0]
+            yield Notice(key, {"count": len(dropped), "line": first.line, "reason": first.reason.plain()})
+    if prepared.encoded.cut:
+        yield Notice("run.rows_cut", {"count": prepared.encoded.cut, "limit": prepared.max_length_tokens})
+
+
+def _model(config: RunConfig, total_steps: int) -> Any:
+    """The model with its adapter, on the best device. The seed fixes the adapter's first weights."""
+    import torch
+
+    from chatgui import models
+
+    torch.manual_seed(config.training.seed)
+    device = models.best_device()
+    dtype = models.frozen_dtype(device) if config.adapter.FREEZES_BASE else torch.float32
+    model = config.adapter.attach(models.load_model(config.model, config.task.HEAD, device, dtype), total_steps)
+    for weight in model.parameters():
+        if weight.requires_grad:  # what learns is kept in full precision, whatever the frozen weights have
+            weight.data = weight.data.float()
+    return model
+
+
+def _last_snapshot(run: Run, device: Any) -> "Snapshot | None":
+    from chatgui.runs.checkpoints import read_checkpoint
+
+    checkpoints = run.checkpoints()
+    return read_checkpoint(checkpoints[-1], device) if checkpoints else None
+
+
+def _result(outcome: "Outcome", device: Any) -> dict[str, Any]:
+    return {
         "seconds": round(outcome.seconds, 2), "tokens": outcome.tokens, "train_loss": _finite(outcome.train_loss),
         "validation_loss": _finite(outcome.validation_loss),
         "tokens_per_second": round(outcome.tokens / max(outcome.seconds, 1e-9), 1),
         "peak_memory_bytes": _peak_memory_bytes(device),
     }  # fmt: skip
-    name = "stopped" if outcome.stopped else "finished"
-    key = f"run.stopped_{reason}" if outcome.stopped else "run.finished"
-    journal.emit(Finished(outcome.steps, outcome.seconds, reason="stopped" if outcome.stopped else "done"))
-    run.set_state(state=name, step=outcome.steps, result=result, stage="", message={"key": key, "values": {}})
 
 
 def _finite(loss: float | None) -> float | None:

@@ -87,6 +87,7 @@ def test_it_is_known_how_a_reply_ended(reply: Reply, end: str) -> None:
     ("base", "tuned", "places"),
     [
         ("You want it", "You can do it", ((4, 8), (4, 7))),
+        ("What time?", "Well.", ((0, 4), (0, 4))),
         ("the same", "the same", (None, None)),
         ("the same", "the same and more", (None, (9, 12))),
         ("当然可以", "当天可以", ((1, 2), (1, 2))),

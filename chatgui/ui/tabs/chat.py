@@ -38,7 +38,7 @@ from chatgui.ui.transcript_view import messages, receipt_facts, receipt_line, re
 TITLE = "tab.chat"
 SUGGESTIONS = 3
 SUGGESTION_LETTERS = 60
-PANE_HEIGHT = "clamp(260px, 100vh - 560px, 720px)"
+PANE_HEIGHT = "clamp(260px, 100vh - 500px, 720px)"
 """Whatever the rest of the tab leaves of the screen."""
 UPDATE_SECONDS = 0.05
 """Between two pictures of a growing reply: 20 a second look fluent and leave the processor to the model."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chatgui.adapters.lora import Lora
 from chatgui.config import ModelConfig, RunConfig
 from chatgui.data.load import DataConfig
 from chatgui.errors import ConfigError, DataError, RunError
@@ -27,27 +28,29 @@ def workspace(home: Path) -> Workspace:
     return Workspace(home)
 
 
+def finish_run(home: Path, model: Path, data: Path) -> Run:
+    """A run that has finished with an adapter of random numbers."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    config = RunConfig(
+        model=ModelConfig(name=str(model)), data=DataConfig(source=str(data), test_fraction=0.4), adapter=Lora(rank=4)
+    )
+    run = create_run(home, config, "finished")
+    torch.manual_seed(1)
+    adapter = LoraConfig(
+        task_type="CAUSAL_LM", r=4, lora_alpha=32, target_modules="all-linear", fan_in_fan_out=True,
+        init_lora_weights=False,
+    )  # fmt: skip
+    get_peft_model(AutoModelForCausalLM.from_pretrained(model), adapter).save_pretrained(run.model_folder)
+    AutoTokenizer.from_pretrained(model).save_pretrained(run.model_folder)
+    return run
+
+
 @pytest.fixture
 def add_run(workspace: Workspace, tiny_model: Path, conversations: Path) -> Callable[[], Run]:
-    """Add a run that has finished with an adapter of random numbers."""
-
-    def add() -> Run:
-        import torch
-        from peft import LoraConfig, get_peft_model
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-        data = DataConfig(source=str(conversations), test_fraction=0.4)
-        run = create_run(workspace.home, RunConfig(model=ModelConfig(name=str(tiny_model)), data=data), "finished")
-        torch.manual_seed(1)
-        adapter = LoraConfig(
-            task_type="CAUSAL_LM", lora_alpha=32, target_modules="all-linear", fan_in_fan_out=True,
-            init_lora_weights=False,
-        )  # fmt: skip
-        get_peft_model(AutoModelForCausalLM.from_pretrained(tiny_model), adapter).save_pretrained(run.model_folder)
-        AutoTokenizer.from_pretrained(tiny_model).save_pretrained(run.model_folder)
-        return run
-
-    return add
+    return lambda: finish_run(workspace.home, tiny_model, conversations)
 
 
 @pytest.fixture
@@ -274,6 +277,11 @@ def test_data_that_has_moved_leaves_no_suggestions_and_no_error(workspace: Works
     assert chat.suggestions(workspace, "en", run.id) == []
 
 
+def test_a_run_is_named_by_what_tells_it_from_others(workspace: Workspace, run: Run) -> None:
+    ((name, _),) = chat.run_choices(workspace, "en")
+    assert name.startswith("conversations · tiny · LoRA 4 · 20")
+
+
 # ---- for scripts, and in a browser -----------------------------------------------------------------------------------
 
 
@@ -283,3 +291,72 @@ def test_a_script_gets_both_replies_with_their_receipts(workspace: Workspace, ru
     assert (row["run"], row["seed"], [turn["role"] for turn in row["prompt"]]) == (run.id, 3, ["system", "user"])
     assert (row["base"]["adapter"], row["tuned"]["adapter"], len(row["tuned"]["ids"])) == ("off", "on", 5)
     json.dumps(row)
+
+
+@pytest.fixture(scope="module")
+def served_run(shared_home: Path, tiny_model: Path, conversations: Path) -> Run:
+    shared_home.mkdir(parents=True)
+    (shared_home / "runs").mkdir()
+    return finish_run(shared_home, tiny_model, conversations)
+
+
+@pytest.fixture
+def open_chat(served_run: Run, server: Any, open_page: Callable[..., Any]) -> Callable[..., Any]:
+    """Open the page at the Chat tab."""
+
+    def opened(**values: Any) -> Any:
+        page = open_page(server.url, **values)
+        page.locator("#tabs").get_by_role("tab").nth(2).click()
+        page.locator("#chat-suggestions button").first.wait_for()
+        return page
+
+    return opened
+
+
+def send(page: Any, message: str) -> None:
+    """Type a message, press Enter, and wait for both replies."""
+    box = page.locator("#chat-message textarea")
+    box.fill(message)
+    box.press("Enter")
+    page.locator("#chat-base [data-testid=user]").last.filter(has_text=message).wait_for()
+    page.locator("#chat-send").wait_for()
+    page.locator("#chat-note [data-places]").wait_for(state="attached")
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_chat_in_a_browser_marks_differences_and_outlives_a_reload(open_chat: Callable[..., Any]) -> None:
+    page = open_chat()
+    send(page, "<b>Hello</b> **you**")
+    assert page.locator("#chat-tuned [data-testid=user]").inner_text() == "<b>Hello</b> **you**"
+    page.wait_for_function("CSS.highlights.get('chat-difference')?.size === 2")
+    assert "adapter off" in page.locator(".chat-receipt button").first.inner_text()
+    heights = [page.locator(f"#chat-{side}").bounding_box()["height"] for side in ("base", "tuned")]
+    assert heights[0] == heights[1]
+    reply = page.locator("#chat-tuned [data-testid=bot]").inner_text()
+    page.reload()
+    page.locator("#tabs").get_by_role("tab").nth(2).click()
+    page.locator("#chat-tuned [data-testid=bot]").wait_for()
+    assert page.locator("#chat-tuned [data-testid=bot]").inner_text() == reply
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_two_browsers_do_not_mix_and_a_phone_does_not_scroll_sideways(open_chat: Callable[..., Any]) -> None:
+    first, second = open_chat(), open_chat(locale="zh-CN", width=390, height=844, dark=True)
+    send(first, "one")
+    send(second, "two")
+    send(first, "three")
+    texts = [page.locator("#chat-base [data-testid=user]").all_inner_texts() for page in (first, second)]
+    assert texts == [["one", "three"], ["two"]]
+    assert "适配器开" in second.locator(".chat-receipt button").last.inner_text()
+    assert second.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_a_script_asks_through_the_page(served_run: Run, server: Any) -> None:
+    from gradio_client import Client
+
+    row = Client(server.url, verbose=False).predict(
+        run=served_run.id, message="Hi", temperature=0, max_new_tokens=4, api_name="/compare"
+    )
+    assert (row["run"], row["tuned"]["new_tokens"]) == (served_run.id, 4)
