@@ -41,7 +41,8 @@ def context_tokens(config: ModelConfig) -> int:
     """Longest sequence the model takes, in tokens, without loading its weights."""
     from transformers import AutoConfig
 
-    shape = _guard(config.name, lambda: AutoConfig.from_pretrained(locate(config.name), revision=_revision(config)))
+    path = locate(config.name)
+    shape = _guard(config.name, lambda: AutoConfig.from_pretrained(path, revision=_revision(config)))
     for name in ("max_position_embeddings", "n_positions", "max_sequence_length"):
         if isinstance(value := getattr(shape, name, None), int) and value > 0:
             return value
@@ -165,14 +166,13 @@ def _revision(config: ModelConfig) -> str:
 
 
 def _guard(name: str, load: Callable[[], Any]) -> Any:
+    reachable = name == "starter" or Path(name).expanduser().exists() or look_for_hub()
     try:
-        on_hub = not Path(locate(name)).is_dir()
-        online = look_for_hub() if on_hub else False
         return load()
     except (OSError, ValueError, KeyError) as error:
         if isinstance(error, ModelError):
             raise
-        if not Path(locate(name)).is_dir() and not look_for_hub():
+        if not reachable:
             raise ModelError("model.no_network", name=name) from error
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise ModelError("model.cannot_load", name=name, reason=reason) from error

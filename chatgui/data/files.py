@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from chatgui.errors import ChatGuiError, DataError
+from chatgui.hub import look_for_hub
 
 RawRow = tuple[int, Mapping[str, Any] | ChatGuiError]
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt", ".parquet", ".arrow")
@@ -59,9 +60,13 @@ def read_hub(name: str, subset: str | None, revision: str | None) -> list[Table]
     """A dataset of the hub, all its splits. Raises DataError when it is not there or there is no network."""
     import datasets
 
+    reachable = look_for_hub()
+    datasets.config.HF_HUB_OFFLINE = not reachable  # a copy it made when it was imported
     try:
         loaded = datasets.load_dataset(name, subset, revision=revision)
     except (OSError, ValueError, RuntimeError) as error:
+        if not reachable:
+            raise DataError("data.no_network", source=name) from error
         raise DataError("data.hub_failed", source=name, reason=_first_line(error)) from error
     return _from_datasets(loaded)
 

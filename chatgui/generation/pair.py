@@ -54,6 +54,10 @@ def load_pair(config: RunConfig, folder: Path) -> Pair:
     """
     device = models.best_device()
     template = models.saved_template(folder)
+    if config.model.random_weights:  # the base was drawn from this seed before the first step
+        import torch
+
+        torch.manual_seed(config.training.seed)
     base = models.load_model(config.model, config.task.HEAD, device, models.frozen_dtype(device))
     base_print = models.weights_fingerprint(base)
     context = models.context_tokens(config.model)

@@ -1,12 +1,14 @@
 """A run's folder: the only place that knows its file names. Truth is on disk, so every reader sees the same."""
 
+import errno
 import json
 import os
 import re
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -82,9 +84,9 @@ class Run:
         """The state as it is: a live one whose process is gone reads `interrupted`, one asked to stop `stopping`."""
         try:
             values = json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError) as error:
+            state = State(**{key: value for key, value in values.items() if key in State.__dataclass_fields__})
+        except (FileNotFoundError, ValueError, TypeError, AttributeError) as error:
             raise RunError("run.no_state", run=self.id) from error
-        state = State(**{key: value for key, value in values.items() if key in State.__dataclass_fields__})
         if state.state in LIVE and not is_alive(state):
             return replace(state, state="interrupted", message={"key": "run.interrupted", "values": {}})
         if state.state in LIVE and self.stop_request():
@@ -106,14 +108,22 @@ class Run:
         self.set_state(state="starting", pid=pid, pid_started=psutil.Process(pid).create_time(), stage="imports")
 
     def append(self, event: Event) -> None:
-        """One more line in events.jsonl."""
-        with (self.folder / "events.jsonl").open("a", encoding="utf-8") as stream:
-            stream.write(to_line(event) + "\n")
+        """One more line in events.jsonl, whole or not at all: half a line would swallow the next one."""
+        line = (to_line(event) + "\n").encode()
+        with (self.folder / "events.jsonl").open("ab", buffering=0) as stream:
+            size = stream.tell()
+            if stream.write(line) < len(line):  # no exception: a full disk takes what still fits
+                stream.truncate(size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def events_since(self, offset: int) -> tuple[list[Event], int]:
-        """Events behind byte `offset`, and the offset to ask from next time. A torn last line waits for its rest."""
+        """Events behind byte `offset`, and the offset to ask from next time. A torn last line waits for its rest.
+
+        From the start when the file is shorter than that: the run was begun anew.
+        """
         try:
             with (self.folder / "events.jsonl").open("rb") as stream:
+                offset = offset if offset <= stream.seek(0, os.SEEK_END) else 0
                 stream.seek(offset)
                 content = stream.read()
         except FileNotFoundError:
@@ -129,27 +139,29 @@ class Run:
     def request_stop(self, discard: bool = False) -> None:
         """Ask the worker to stop after its current step, keeping what was learnt or not. A queued run just ends.
 
-        Raises RunError when the run has already ended.
+        Raises RunError when the run has already ended, or the wish cannot be written.
         """
         state = self.state()
         if state.state in ENDED:
             raise RunError("run.not_running", run=self.id, state=state.state)
-        write_atomically(self.folder / "stop.json", json.dumps({"discard": discard}))
-        if state.state == "queued":
-            self.set_state(state="stopped", message={"key": "run.stopped_in_queue", "values": {}})
+        with _writing(self.folder):
+            write_atomically(self.folder / "stop.json", json.dumps({"discard": discard}))
+            if state.state == "queued":
+                self.set_state(state="stopped", message={"key": "run.stopped_in_queue", "values": {}})
 
     def reopen(self, *, resume: bool, state: str = "queued") -> None:
         """Make an ended run ready to be trained again, from its last checkpoint or from the start.
 
-        An old wish to stop is spent. Raises RunError while the run is live.
+        An old wish to stop is spent. Raises RunError while the run is live, or when its folder cannot be written.
         """
         if self.state().state in LIVE:
             raise RunError("run.still_running", run=self.id)
-        (self.folder / "stop.json").unlink(missing_ok=True)
-        if not resume:
-            (self.folder / "events.jsonl").unlink(missing_ok=True)
-            shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
-        self.set_state(state=state, message={}, stage="", **_process(state))
+        with _writing(self.folder):
+            (self.folder / "stop.json").unlink(missing_ok=True)
+            if not resume:
+                (self.folder / "events.jsonl").unlink(missing_ok=True)
+                shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
+            self.set_state(state=state, message={}, stage="", **_process(state))
 
     def stop_request(self) -> str | None:
         """`keep`, `discard`, or None when nobody asked."""
@@ -166,6 +178,12 @@ class Run:
     def thin_checkpoints(self) -> None:
         """Keep the newest ones only."""
         for folder in self.checkpoints()[:-CHECKPOINTS_KEPT]:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def clear_unfinished(self) -> None:
+        """Remove what a write that broke off left under a temporary name; on a full disk that is what fills it."""
+        shutil.rmtree(self.folder / ".model", ignore_errors=True)
+        for folder in (self.folder / "checkpoints").glob(".step-*"):
             shutil.rmtree(folder, ignore_errors=True)
 
     def delete(self) -> None:
@@ -201,14 +219,24 @@ def create_run(home: Path, config: RunConfig, state: str = "queued") -> Run:
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-{subject}-{secrets.token_hex(2)}"
     run = Run(home / "runs" / name)
     try:
-        run.folder.mkdir(parents=True)
-        write_config(config, run.folder / "config.yaml")
-        first = State(state, time.time(), **_process(state))
-        write_atomically(run.folder / "state.json", json.dumps(asdict(first)))
-    except OSError as error:
+        with _writing(home):
+            run.folder.mkdir(parents=True)
+            write_config(config, run.folder / "config.yaml")
+            first = State(state, time.time(), **_process(state))
+            write_atomically(run.folder / "state.json", json.dumps(asdict(first)))
+    except RunError:
         shutil.rmtree(run.folder, ignore_errors=True)
-        raise RunError("run.cannot_write", path=str(home), reason=error.strerror or str(error)) from error
+        raise
     return run
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """What the disk refuses as a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError("run.cannot_write", path=str(path), reason=error.strerror or str(error)) from error
 
 
 def _process(state: str) -> dict[str, Any]:
@@ -219,13 +247,13 @@ def _process(state: str) -> dict[str, Any]:
 
 def find_run(home: Path, name: str) -> Run:
     """A run by its id, a unique beginning or end of it, its folder, or `last`. Raises RunError when there is none."""
-    if (Path(name) / "state.json").is_file():
+    if name and (Path(name) / "state.json").is_file():
         return Run(Path(name).absolute())
     runs = list_runs(home)
     if name == "last" and runs:
         return runs[0]
     fitting = [run for run in runs if run.id == name] or [
-        run for run in runs if run.id.startswith(name) or run.id.endswith(name)
+        run for run in runs if name and (run.id.startswith(name) or run.id.endswith(name))
     ]
     if len(fitting) != 1:
         known = ", ".join(run.id for run in runs[:5]) or "-"
@@ -242,11 +270,15 @@ def list_runs(home: Path) -> list[Run]:
 def write_atomically(path: Path, text: str) -> None:
     """Write to a temporary name, flush to disk, rename: a reader sees the old text or the new one, never half."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def summary(run: Run) -> Mapping[str, Any]:

@@ -245,7 +245,7 @@ def test_an_empty_home_has_no_last_run(home: Path) -> None:
 
 def test_a_home_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(RunError, match="no run can be created here"):
+    with pytest.raises(RunError, match="nothing can be written here"):
         create_run(tmp_path / "file", RunConfig())
 
 
