@@ -354,9 +354,8 @@ def test_two_browsers_do_not_mix_and_a_phone_does_not_scroll_sideways(open_chat:
 
 
 def test_a_script_asks_through_the_page(served_run: Run, server: Any) -> None:
-    from gradio_client import Client
-
-    row = Client(server.url, verbose=False).predict(
+    client = pytest.importorskip("gradio_client").Client(server.url, verbose=False)
+    row = client.predict(
         run=served_run.id, message="Hi", temperature=0, max_new_tokens=4, api_name="/compare"
     )
     assert (row["run"], row["tuned"]["new_tokens"]) == (served_run.id, 4)
