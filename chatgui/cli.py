@@ -9,6 +9,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -144,12 +145,22 @@ def _train(options: argparse.Namespace) -> int:
     else:
         run = store.find_run(home, options.config)
         run.reopen(resume=options.resume, state="starting")
-    printer = (lambda event: None) if options.json else _print_event
+    failures: list[Failed] = []
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Failed):
+            failures.append(event)
+        elif not options.json:
+            _print_event(event)
+
     if not options.json:
         print(run.folder, flush=True)
-    ended_well = execute(run, printer)
+    ended_well = execute(run, tell)
     state = run.state()
     message = say(state.message.get("key", ""), LANGUAGE, **state.message.get("values", {}))
+    if failures:  # a full disk may have kept it out of the state
+        state = replace(state, state="failed")
+        message = say(failures[-1].key, LANGUAGE, **failures[-1].values)
     if options.json:
         row = {"run": run.id, "path": str(run.folder), "state": state.state, "steps": state.step, **state.result}
         print(json.dumps(row, ensure_ascii=False))
@@ -175,8 +186,6 @@ def _print_event(event: Event) -> None:
             print(say(f"stage.{event.name}", LANGUAGE), flush=True)
         case Notice():
             print(say(event.key, LANGUAGE, **event.values), flush=True)
-        case Failed():
-            pass  # told once, at the end
 
 
 def _runs(options: argparse.Namespace) -> int:

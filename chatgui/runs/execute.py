@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 STATE_SECONDS = 0.5
 """Longest time between two writes of state.json while steps go by."""
+FULL_BYTES = 2**20
+"""A disk with less free space than this is full."""
 
 
 def execute(run: Run, on_event: Callable[[Event], None] = lambda event: None) -> bool:
@@ -40,27 +43,38 @@ def execute(run: Run, on_event: Callable[[Event], None] = lambda event: None) ->
     `on_event` sees every event as well (the terminal prints them).
     """
     process = psutil.Process()
-    run.set_state(
-        state="starting", pid=process.pid, pid_started=process.create_time(), heartbeat=time.time(), message={}
-    )
     journal = _Journal(run, on_event)
     signal.signal(signal.SIGTERM, lambda number, frame: journal.ask_to_stop())
     try:
+        run.set_state(
+            state="starting", pid=process.pid, pid_started=process.create_time(), heartbeat=time.time(), message={}
+        )
         _train(run, journal)
     except ChatGuiError as error:
         journal.fail(**error.plain())
     except MemoryError:
         journal.fail("run.out_of_memory", {})
-    except OSError as error:
-        traceback.print_exc()
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        journal.fail("run.disk_full" if full else "run.crashed", {"reason": str(error), "log": str(run.log)})
     except Exception as error:  # the worker's boundary: whatever it was, the run must say so
-        traceback.print_exc()
-        out_of_memory = "out of memory" in str(error).lower()
-        key = "run.out_of_memory" if out_of_memory else "run.crashed"
-        journal.fail(key, {} if out_of_memory else {"reason": _first_line(error), "log": str(run.log)})
+        key, reason = _reason(run, error)
+        journal.fail(key, {} if key == "run.out_of_memory" else {"reason": reason, "log": str(run.log)})
+        _log_traceback(run)
     return run.state().state in ("finished", "stopped")
+
+
+def _reason(run: Run, error: Exception) -> tuple[str, str]:
+    """Key and reason of an error nobody foresaw."""
+    if "out of memory" in str(error).lower():
+        return "run.out_of_memory", ""
+    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+    if full or shutil.disk_usage(run.folder).free < FULL_BYTES:  # torch and safetensors do not tell it by number
+        return "run.disk_full", os.strerror(errno.ENOSPC)
+    return "run.crashed", _first_line(error)
+
+
+def _log_traceback(run: Run) -> None:
+    """Into the run's log, wherever the run was started. A full disk goes without: its sentence says enough."""
+    with suppress(OSError), run.log.open("a", encoding="utf-8") as stream:
+        traceback.print_exc(file=stream)
 
 
 class _Journal:
@@ -88,11 +102,11 @@ class _Journal:
         return self.terminated or self.run.stop_request() is not None
 
     def fail(self, key: str, values: dict[str, Any]) -> None:
-        try:
-            self.emit(Failed(key, values))
+        self.run.clear_unfinished()
+        with suppress(OSError):  # not even a line fits on the disk: a dead process with a live state is "interrupted"
             self.run.set_state(state="failed", message={"key": key, "values": values}, stage="")
-        except OSError:  # not even a line fits on the disk: a dead process with a live state reads "interrupted"
-            traceback.print_exc()
+            self.run.append(Failed(key, values))
+        self.on_event(Failed(key, values))
 
 
 def _train(run: Run, journal: _Journal) -> None:

@@ -70,7 +70,7 @@ def watch(workspace: Workspace, language: str, query: dict[str, Any]) -> dict[st
         return {"run": None, "texts": texts}
     cursor = int(query.get("cursor") or 0)
     events, after = run.events_since(cursor)
-    whole = cursor == 0 or any(isinstance(event, Resumed) for event in events)
+    whole = cursor == 0 or after < cursor or any(isinstance(event, Resumed) for event in events)
     if whole:
         events = run.events()
     points = charts.curves(latest(events))

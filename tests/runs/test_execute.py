@@ -5,7 +5,8 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,8 @@ def test_a_mistake_of_the_program_is_logged_and_told_in_one_line(
     assert not execute(run, break_off)
     assert run.state().state == "failed"
     assert run.state().message == {"key": "run.crashed", "values": {"reason": "no", "log": str(run.log)}}
-    assert "ZeroDivisionError" in capsys.readouterr().err
+    assert "ZeroDivisionError" in run.log.read_text(encoding="utf-8")
+    assert capsys.readouterr().err == ""
 
 
 def test_memory_that_runs_out_is_told_with_what_to_lower(config: dict[str, Any], home: Path) -> None:
@@ -221,3 +223,45 @@ def test_a_loss_that_is_no_number_is_null_in_the_result(config: dict[str, Any], 
     assert (run.state().result["train_loss"], run.state().result["validation_loss"]) == (None, None)
     assert "NaN" not in (run.folder / "state.json").read_text(encoding="utf-8")
     assert "NaN" not in (run.folder / "events.jsonl").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 256 KiB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("mounting a disk needs rights this user does not have")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_full_disk_ends_the_run_with_a_sentence(config: dict[str, Any], small_disk: Path) -> None:
+    run = queue(small_disk, config)
+    assert not execute(run)
+    assert (run.state().state, run.state().message["key"]) == ("failed", "run.disk_full")
+    assert [event.key for event in of(run, Failed)] == ["run.disk_full"]
+    assert not list((run.folder / "checkpoints").glob(".*"))
+
+
+def test_a_disk_without_room_for_the_sentence_still_lets_the_reader_hear_it(
+    config: dict[str, Any], small_disk: Path
+) -> None:
+    run = queue(small_disk, config)
+    with suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as stream:
+        while stream.write(bytes(4096)):
+            pass
+    heard: list[Event] = []
+    assert not execute(run, heard.append)
+    assert [event.key for event in heard if isinstance(event, Failed)] == ["run.disk_full"]
+
+
+def test_half_an_event_is_never_written(small_disk: Path) -> None:
+    run = create_run(small_disk, RunConfig())
+    notice = Notice("run.rows_cut", {"text": "x" * 3000})
+    with pytest.raises(OSError, match="No space left"):
+        while True:
+            run.append(notice)
+    content = (run.folder / "events.jsonl").read_text(encoding="utf-8")
+    assert content.endswith("\n")
+    assert len(run.events()) == content.count("\n") > 0

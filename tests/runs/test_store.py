@@ -260,3 +260,33 @@ def test_the_summary_names_state_and_ingredients(run: Run) -> None:
         "run": run.id, "state": "queued", "task": "chat", "model": "starter", "data": "support", "adapter": "lora",
         "steps": 0,
     }  # fmt: skip
+
+
+def test_a_state_of_another_shape_is_told(run: Run) -> None:
+    for text in ("[]", '{"mood": "good"}'):
+        (run.folder / "state.json").write_text(text, encoding="utf-8")
+        with pytest.raises(RunError, match="missing or broken"):
+            run.state()
+
+
+def test_no_name_is_no_run(run: Run, home: Path) -> None:
+    with pytest.raises(RunError, match="there is no run"):
+        find_run(home, "")
+
+
+def test_events_of_a_run_begun_anew_are_read_from_the_start(run: Run) -> None:
+    for number in (1, 2, 3):
+        run.append(step(number))
+    _, offset = run.events_since(0)
+    (run.folder / "events.jsonl").unlink()
+    run.append(step(1))
+    events, after = run.events_since(offset)
+    assert events == [step(1)]
+    assert after < offset
+
+
+def test_a_wish_that_cannot_be_written_is_told(run: Run) -> None:
+    live(run)
+    (run.folder / f".stop.json.{os.getpid()}").mkdir()  # stands in the way, as a read-only disk would
+    with pytest.raises(RunError, match="nothing can be written here"):
+        run.request_stop()
