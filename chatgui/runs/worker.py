@@ -31,12 +31,13 @@ class TrainingThread:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self._lock = FileLock(home / "server.lock")
+        self._lock = FileLock(home / "server.lock", thread_local=False)  # taken in our thread, given back by `close`
         self._wake = threading.Event()
         self._closing = False
         self._quiet_since = -float(SPARE_AFTER_SECONDS)
         self._spare: subprocess.Popen[str] | None = None
         self._workers: list[subprocess.Popen[str]] = []
+        self._trouble = ""
         self._thread = threading.Thread(target=self._work, name="training", daemon=True)
 
     def start(self) -> None:
@@ -51,24 +52,34 @@ class TrainingThread:
         """Stop looking after the queue. A live worker goes on without us; the spare leaves."""
         self._closing = True
         self._wake.set()
-        self._thread.join(timeout=5)
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
         if self._spare and self._spare.stdin:
             self._spare.stdin.close()
+            self._spare.terminate()  # it may still be at its imports, and would hear of the end seconds later
             self._spare.wait(timeout=10)
         self._lock.release()
+
+    @property
+    def owns(self) -> bool:
+        """Whether this server is the one that takes the runs of its home."""
+        return self._lock.is_locked
 
     def _work(self) -> None:
         while not self._closing:
             try:
                 if self._own():
                     self._look()
-            except (OSError, ChatGuiError):  # a full or vanished disk may come back; the thread must be there then
-                log.exception("the training thread could not read or write %s", self.home)
+                self._trouble = ""
+            except (OSError, ChatGuiError) as error:  # a full or vanished disk may come back; we must be there then
+                if str(error) != self._trouble:  # once, not three times a second
+                    log.exception("the training thread could not read or write %s", self.home)
+                self._trouble = str(error)
             self._wake.wait(POLL_SECONDS)
             self._wake.clear()
 
     def _own(self) -> bool:
-        if not self._lock.is_locked:
+        if not self.owns:
             try:
                 self._lock.acquire(timeout=0)
             except Timeout:
@@ -76,8 +87,8 @@ class TrainingThread:
         return True
 
     def _look(self) -> None:
-        for worker in self._workers:
-            worker.poll()  # collects the exit status, so that no dead process lingers
+        # poll() collects the exit status, so that no dead process lingers
+        self._workers = [worker for worker in self._workers if worker.poll() is None]
         busy = False
         queued: list[Run] = []
         for run in list_runs(self.home):
@@ -95,10 +106,10 @@ class TrainingThread:
         if busy:
             self._quiet_since = time.monotonic()
         elif self._spare is None and time.monotonic() > self._quiet_since + SPARE_AFTER_SECONDS:
-            self._spare = _start_worker()
+            self._spare = start_worker()
 
     def _launch(self, run: Run) -> None:
-        worker = self._spare if self._spare and self._spare.poll() is None else _start_worker()
+        worker = self._spare if self._spare and self._spare.poll() is None else start_worker()
         self._spare = None
         self._workers.append(worker)
         run.claim(worker.pid)
@@ -107,7 +118,8 @@ class TrainingThread:
         log.info("worker %s trains %s", worker.pid, run.id)
 
 
-def _start_worker() -> "subprocess.Popen[str]":
+def start_worker() -> "subprocess.Popen[str]":
+    """A process that does its imports and waits for a run folder on its standard input."""
     package = str(Path(chatgui.__file__).parents[1])
     path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
     return subprocess.Popen(

@@ -1,0 +1,208 @@
+"""The training thread over real worker processes. A worker's imports take seconds, so few tests share many facts."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chatgui.config import RunConfig
+from chatgui.errors import RunError
+from chatgui.events import Resumed, Step
+from chatgui.runs.store import ENDED, Run, create_run
+from chatgui.runs.worker import TrainingThread, start_worker
+
+Make = Callable[..., RunConfig]
+Open = Callable[[Path], TrainingThread]
+slow = pytest.mark.slow
+LONG = 100_000
+"""Steps that no test waits for."""
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 120) -> None:
+    """Wait for a condition, and fail when it does not come."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited {seconds} seconds in vain"
+        time.sleep(0.05)
+
+
+def has_ended(run: Run) -> bool:
+    return run.state().state in ENDED
+
+
+def steps(run: Run) -> list[int]:
+    return [event.step for event in run.events() if isinstance(event, Step)]
+
+
+@pytest.fixture
+def open_thread() -> Iterator[Open]:
+    """Start a training thread over a home; at the end it is closed, and its workers are no more."""
+    threads: list[TrainingThread] = []
+
+    def start(home: Path) -> TrainingThread:
+        home.mkdir(exist_ok=True)
+        thread = TrainingThread(home)
+        thread.start()
+        threads.append(thread)
+        return thread
+
+    yield start
+    for thread in threads:
+        thread.close()
+        for worker in thread._workers:
+            with contextlib.suppress(ProcessLookupError):
+                worker.kill()
+            worker.wait()
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No spare worker: it would only keep the processor busy."""
+    monkeypatch.setattr("chatgui.runs.worker.SPARE_AFTER_SECONDS", 10**9)
+
+
+# ---- the queue -------------------------------------------------------------------------------------------------------
+
+
+@slow
+def test_queued_runs_are_trained_in_order_and_a_failure_does_not_stop_the_next(
+    home: Path, make_config: Make, open_thread: Open, tmp_path: Path
+) -> None:
+    configs = [make_config(), make_config(source=tmp_path / "nowhere.jsonl"), make_config()]
+    runs = []
+    for config in configs:
+        runs.append(create_run(home, config))
+        time.sleep(1.1)  # the id counts seconds
+    open_thread(home)
+    wait_until(lambda: all(map(has_ended, runs)))
+    assert [run.state().state for run in runs] == ["finished", "failed", "finished"]
+    assert [run.has_model for run in runs] == [True, False, True]
+    assert runs[1].state().message["key"] == "data.not_found"
+    assert steps(runs[0]) == [1, 2, 3]
+    began = [run.state().pid_started or 0 for run in runs]
+    assert began == sorted(began)
+
+
+@slow
+def test_a_killed_worker_leaves_an_interrupted_run_that_resumes_from_its_last_checkpoint(
+    home: Path, make_config: Make, open_thread: Open, quiet: None
+) -> None:
+    run = create_run(home, make_config(max_steps=300))
+    thread = open_thread(home)
+    wait_until(lambda: len(run.checkpoints()) == 2)
+    os.kill(run.state().pid or 0, signal.SIGKILL)
+    wait_until(run.marked_interrupted)
+    last = int(run.checkpoints()[-1].name.removeprefix("step-"))
+    run.reopen(resume=True)
+    thread.wake()
+    wait_until(lambda: has_ended(run))
+    assert (run.state().state, run.has_model) == ("finished", True)
+    assert [event.step for event in run.events() if isinstance(event, Resumed)] == [last]
+    assert steps(run) == list(range(1, 301))
+
+
+@slow
+@pytest.mark.parametrize("discard", [False, True])
+def test_a_live_run_stops_and_keeps_what_it_learnt_unless_told_otherwise(
+    home: Path, make_config: Make, open_thread: Open, quiet: None, discard: bool
+) -> None:
+    live = create_run(home, make_config(max_steps=LONG))
+    open_thread(home)
+    wait_until(lambda: live.state().state == "running")
+    queued = create_run(home, make_config())
+    queued.request_stop(discard=discard)
+    assert (queued.state().state, queued.has_model) == ("stopped", False)
+    live.request_stop(discard=discard)
+    wait_until(lambda: has_ended(live))
+    assert (live.state().state, live.has_model) == ("stopped", not discard)
+    assert queued.state().state == "stopped"
+
+
+# ---- servers ---------------------------------------------------------------------------------------------------------
+
+
+@slow
+def test_a_live_worker_outlives_its_server_and_the_next_one_finds_it(
+    home: Path, make_config: Make, open_thread: Open, quiet: None
+) -> None:
+    run = create_run(home, make_config(max_steps=LONG))
+    first = open_thread(home)
+    wait_until(lambda: steps(run))
+    worker = run.state().pid
+    first.close()
+    second = open_thread(home)
+    wait_until(lambda: second.owns)
+    waiting = create_run(home, make_config())
+    second.wake()
+    before = len(steps(run))
+    wait_until(lambda: len(steps(run)) > before + 3)
+    assert (run.state().state, run.state().pid) == ("running", worker)
+    assert waiting.state().state == "queued"
+    run.request_stop()
+    wait_until(lambda: has_ended(waiting))
+    assert (run.state().state, waiting.state().state) == ("stopped", "finished")
+
+
+def test_of_two_servers_only_one_takes_runs(home: Path, open_thread: Open, quiet: None) -> None:
+    first = open_thread(home)
+    wait_until(lambda: first.owns)
+    second = open_thread(home)
+    time.sleep(0.5)
+    assert not second.owns
+    first.close()
+    second.wake()
+    wait_until(lambda: second.owns)
+
+
+def test_a_thread_that_never_began_can_be_closed(tmp_path: Path) -> None:
+    TrainingThread(tmp_path).close()
+
+
+def test_a_run_nobody_can_read_does_not_stop_the_queue(home: Path, open_thread: Open, quiet: None) -> None:
+    run = create_run(home, RunConfig())
+    broken = create_run(home, RunConfig())
+    (broken.folder / "state.json").write_text("[]", encoding="utf-8")
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as worker:
+        run.claim(worker.pid)
+    open_thread(home)
+    wait_until(run.marked_interrupted, 10)
+    with pytest.raises(RunError):
+        broken.state()
+
+
+def test_trouble_with_the_disk_is_logged_once(
+    home: Path, open_thread: Open, quiet: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = create_run(home, RunConfig())
+    (run.folder / "state.json").unlink()
+    (run.folder / "state.json").mkdir()  # cannot be read as a file
+    open_thread(home)
+    wait_until(lambda: caplog.records, 10)
+    time.sleep(1.0)
+    assert len(caplog.records) == 1
+
+
+# ---- the spare worker ------------------------------------------------------------------------------------------------
+
+
+@slow
+def test_the_spare_worker_leaves_when_its_input_closes() -> None:
+    spare = start_worker()
+    assert spare.stdin
+    assert spare.poll() is None
+    spare.stdin.close()
+    assert spare.wait(timeout=120) == 0
+
+
+def test_closing_the_thread_does_not_wait_for_a_spares_imports(home: Path, open_thread: Open) -> None:
+    thread = open_thread(home)
+    wait_until(lambda: thread._spare)
+    spare = thread._spare
+    assert spare
+    thread.close()
+    assert spare.poll() is not None
