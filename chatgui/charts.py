@@ -1,5 +1,6 @@
 """Events and tables -> Plotly figures, in plain values. Pure: knows neither files nor the page."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +19,8 @@ class Curves:
     """Points of the live chart: x in steps, losses in nats per token; traces in the order TRAIN, VALIDATION, RATE."""
 
     x: list[list[int]] = field(default_factory=lambda: [[], [], []])
-    y: list[list[float]] = field(default_factory=lambda: [[], [], []])
+    y: list[list[float | None]] = field(default_factory=lambda: [[], [], []])
+    """None for a loss that is no number: a gap in the curve."""
 
     def thinned(self) -> "Curves":
         """At most MOST_POINTS a curve, the last one always kept."""
@@ -74,7 +76,7 @@ def loss_figure(points: Curves, language: str = DEFAULT_LANGUAGE) -> dict[str, A
 
 def _add(found: Curves, index: int, x: int, y: float) -> None:
     found.x[index].append(x)
-    found.y[index].append(y)
+    found.y[index].append(y if math.isfinite(y) else None)
 
 
 def _thin(values: Sequence[Any]) -> list[Any]:

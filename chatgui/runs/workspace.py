@@ -1,7 +1,9 @@
 """All runs of a home and the models loaded for replies: what the page and the endpoint share. One a process."""
 
+import errno
 import hashlib
 import logging
+import os
 import shutil
 import threading
 from collections.abc import Callable
@@ -33,10 +35,12 @@ class Workspace:
         try:
             (home / "runs").mkdir(parents=True, exist_ok=True)
             (home / "uploads").mkdir(exist_ok=True)
+            if not os.access(home / "runs", os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except OSError as error:
             raise RunError("run.cannot_write", path=str(home), reason=error.strerror or str(error)) from error
         self.training = TrainingThread(home)
-        self._pairs: dict[str, Pair] = {}
+        self._pairs: dict[tuple[str, int], Pair] = {}
         self._loading = threading.Lock()
         self._datasets = lru_cache(maxsize=4)(lambda config, changed: load(config))
         self._templates = lru_cache(maxsize=8)(_load_template)
@@ -50,7 +54,8 @@ class Workspace:
     def resume_run(self, run: Run) -> None:
         """Queue an ended run again; it goes on from its last checkpoint. Raises RunError while it is live."""
         run.reopen(resume=True)
-        self._pairs.pop(run.id, None)  # its result will be another one
+        for key in [key for key in self._pairs if key[0] == run.id]:
+            self._pairs.pop(key, None)
         self.training.wake()
 
     def runs(self) -> list[Run]:
@@ -63,13 +68,13 @@ class Workspace:
 
     def live_run(self) -> Run | None:
         """The run that is training now, if one is."""
-        return next((run for run in self.runs() if run.state().state in LIVE), None)
+        return next((run for run in self.runs() if _is_live(run)), None)
 
     def dataset(self, config: DataConfig) -> Dataset:
         """As `load`, remembered: the page asks for the same data at each turn of a page."""
         path = find(config.source)
-        changed = path.stat().st_mtime_ns if path else 0  # a file edited on disk must be read again
-        return self._datasets(config, changed)
+        files = [path, *sorted(path.glob("*"))] if path else []  # a file edited on disk must be read again
+        return self._datasets(config, tuple((file, file.stat().st_mtime_ns) for file in files if file.exists()))
 
     def template(self, config: RunConfig) -> "Template":
         """Tokenizer and template of a config's model, remembered."""
@@ -94,7 +99,7 @@ class Workspace:
         """
         folder = run.result_folder()
         with self._loading:
-            pair = self._pairs.pop(run.id, None)
+            pair = self._pairs.pop(_result(run), None)
             if pair is None:
                 tell("loading")
                 from chatgui.generation.pair import load_pair
@@ -102,7 +107,7 @@ class Workspace:
                 while len(self._pairs) >= PAIRS_KEPT:
                     self._pairs.pop(next(iter(self._pairs)))
                 pair = load_pair(run.config, folder)
-            self._pairs[run.id] = pair  # last in the dict: used last
+            self._pairs[_result(run)] = pair  # last in the dict: used last
             return pair
 
     def prefetch(self, run: Run) -> None:
@@ -118,7 +123,19 @@ class Workspace:
 
     def has_pair(self, run: Run) -> bool:
         """Whether `pair` would answer at once."""
-        return run.id in self._pairs
+        return run.has_model and _result(run) in self._pairs
+
+
+def _result(run: Run) -> tuple[str, int]:
+    """Names a result: a resumed run makes another one, though its folder is called the same."""
+    return run.id, run.model_folder.stat().st_mtime_ns
+
+
+def _is_live(run: Run) -> bool:
+    try:
+        return run.state().state in LIVE
+    except RunError:  # one broken folder must not take the page away from all others
+        return False
 
 
 def _load_template(model: Any) -> "Template":
