@@ -12,9 +12,11 @@ from typing import Any
 
 import gradio as gr
 
+from chatgui.config import RunConfig
 from chatgui.data.load import DataConfig, find
 from chatgui.errors import ChatGuiError, ConfigError
 from chatgui.fields import build as build_config
+from chatgui.fields import knobs
 from chatgui.runs.store import home_folder
 from chatgui.runs.workspace import Workspace
 from chatgui.ui import live
@@ -27,9 +29,22 @@ UPLOAD_LIMIT = "500mb"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
+class Page(gr.Blocks):
+    """Lets a script leave out what the form may leave empty; Gradio calls a field without a value required."""
+
+    def get_api_info(self, *arguments: Any, **named: Any) -> Any:
+        """Gradio's description of the endpoints, as `gradio_client` reads it."""
+        info: Any = super().get_api_info(*arguments, **named)
+        optional = {knob.name for knob in knobs(RunConfig) if knob.optional}
+        for endpoint in info["named_endpoints"].values():
+            for parameter in endpoint["parameters"]:
+                parameter["parameter_has_default"] |= parameter["parameter_name"] in optional
+        return info
+
+
 def build(workspace: Workspace) -> gr.Blocks:
     """The whole page over one workspace."""
-    with gr.Blocks(title="ChatGUI", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as page:
+    with Page(title="ChatGUI", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as page:
         selection = gr.State(Selection())
         remembered = gr.BrowserState({}, storage_key="chatgui", secret="chatgui")  # both fixed, or a restart forgets
         status = live.status_line(workspace)

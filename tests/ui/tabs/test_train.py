@@ -1,0 +1,162 @@
+"""The Train tab's handlers over plain values. No page, no browser."""
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from chatgui.config import RunConfig
+from chatgui.data.load import DataConfig
+from chatgui.errors import ConfigError, DataError, RunError
+from chatgui.fields import knobs
+from chatgui.runs.store import create_run
+from chatgui.runs.workspace import Workspace
+from chatgui.ui.form import Form
+from chatgui.ui.session import Selection
+from chatgui.ui.tabs import train
+
+FORM = Form()
+DEFAULTS = {knob.name: knob.default for knob in knobs(RunConfig) if not knob.elsewhere}
+
+
+@pytest.fixture
+def workspace(home: Path) -> Workspace:
+    return Workspace(home)
+
+
+@pytest.fixture
+def selection(conversations: Path) -> Selection:
+    return Selection(DataConfig(source=str(conversations), test_fraction=0.25), run="before")
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What pops up, instead of on a page that is not there."""
+    sentences: list[str] = []
+    monkeypatch.setattr(gr, "Info", lambda sentence, **looks: sentences.append(sentence))
+    return sentences
+
+
+def values(**changes: Any) -> dict[str, Any]:
+    return {**DEFAULTS, **{name.replace("__", "."): value for name, value in changes.items()}}
+
+
+def card(html: str) -> dict[str, str]:
+    return dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", html))
+
+
+# ---- the ready card --------------------------------------------------------------------------------------------------
+
+
+def test_the_ready_card_says_what_start_will_do(workspace: Workspace, selection: Selection) -> None:
+    html, start = train.ready(workspace, FORM, "en", selection, **values(training__epochs=2, training__batch_size=4))
+    rows = card(html)
+    assert rows.pop("Device").startswith(("CPU", "NVIDIA"))
+    assert rows == {
+        "Model": "starter",
+        "Data": "conversations.jsonl: 17 to train on, 1 to watch, 6 put aside",
+        "Method": "LoRA of rank 16: the base model stays as it is",
+        "Steps": "10 steps of 4 examples",
+        "Changed": "training.epochs, training.batch_size",
+    }
+    assert (start["value"], start["interactive"]) == ("Start training", True)
+
+
+def test_untouched_settings_are_called_defaults(workspace: Workspace, selection: Selection) -> None:
+    assert card(train.ready(workspace, FORM, "en", selection, **values())[0])["Changed"].startswith("nothing")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_missing_data_blocks_start_and_says_why(workspace: Workspace, selection: Selection, language: str) -> None:
+    gone = Selection(DataConfig(source="./gone.jsonl"))
+    html, start = train.ready(workspace, FORM, language, gone, **values())
+    assert 'class="ready missing"' in html
+    assert "gone.jsonl" in html
+    assert start["interactive"] is False
+    assert ("there is no such file" in html) == (language == "en")
+
+
+def test_a_value_that_is_not_allowed_blocks_start(workspace: Workspace, selection: Selection) -> None:
+    html, start = train.ready(workspace, FORM, "en", selection, **values(training__epochs=0))
+    assert "training.epochs" in html
+    assert start["interactive"] is False
+
+
+def test_while_a_run_is_live_start_offers_to_wait(workspace: Workspace, selection: Selection) -> None:
+    create_run(workspace.home, RunConfig(), state="running")
+    _, start = train.ready(workspace, FORM, "en", selection, **values())
+    assert (start["value"], start["interactive"]) == ("Start after the current run", True)
+
+
+def test_the_card_shows_names_as_text(workspace: Workspace, conversations: Path, tmp_path: Path) -> None:
+    source = shutil.copy(conversations, tmp_path / "<b>x.jsonl")
+    html, _ = train.ready(workspace, FORM, "en", Selection(DataConfig(source=str(source))), **values())
+    assert "&lt;b&gt;x.jsonl" in html
+    assert "<b>" not in html
+
+
+# ---- starting --------------------------------------------------------------------------------------------------------
+
+
+def test_start_queues_a_run_of_the_form_and_the_selection(
+    workspace: Workspace, selection: Selection, told: list[str]
+) -> None:
+    form = values(training__epochs=7, training__max_steps=None, adapter__rank=4, model__revision="")
+    chosen = train.start_run(workspace, FORM, "en", selection, **form)
+    assert chosen.run
+    assert chosen == Selection(selection.data, chosen.run)
+    run = workspace.run(chosen.run)
+    assert run.state().state == "queued"
+    assert run.config.data == selection.data
+    assert (run.config.training.epochs, run.config.model.revision) == (7, None)
+    assert dict(run.config.adapter)["rank"] == 4
+    assert told == []
+
+
+def test_the_fields_of_another_kind_are_left_out(workspace: Workspace, selection: Selection, told: list[str]) -> None:
+    chosen = train.start_run(workspace, FORM, "en", selection, **values(adapter__kind="full", adapter__rank=4))
+    assert chosen.run
+    assert workspace.run(chosen.run).config.adapter.kind == "full"
+
+
+def test_a_second_start_is_queued_and_told(workspace: Workspace, selection: Selection, told: list[str]) -> None:
+    live = create_run(workspace.home, RunConfig(), state="running")
+    chosen = train.start_run(workspace, FORM, "en", selection, **values())
+    assert chosen.run
+    assert workspace.run(chosen.run).state().state == "queued"
+    assert told == [f"{live.id} is still training. This run waits and starts by itself."]
+
+
+def test_nothing_is_queued_when_something_is_wrong(workspace: Workspace, selection: Selection) -> None:
+    with pytest.raises(ConfigError, match=r"training\.epochs"):
+        train.start_run(workspace, FORM, "en", selection, **values(training__epochs=None))
+    with pytest.raises(DataError):
+        train.start_run(workspace, FORM, "en", Selection(DataConfig(source="./gone.jsonl")), **values())
+    assert workspace.runs() == []
+
+
+# ---- for scripts -----------------------------------------------------------------------------------------------------
+
+
+def test_a_script_sees_state_and_numbers(workspace: Workspace) -> None:
+    run = create_run(workspace.home, RunConfig(), state="finished")
+    run.set_state(step=3, result={"validation_loss": 1.5})
+    row = train.status_row(workspace, run.id)
+    assert (row["run"], row["state"], row["steps"], row["validation_loss"]) == (run.id, "finished", 3, 1.5)
+
+
+def test_a_script_can_stop_a_run_once(workspace: Workspace) -> None:
+    run = create_run(workspace.home, RunConfig())
+    assert train.stop_row(workspace, run.id) == {"run": run.id, "state": "stopped"}
+    with pytest.raises(RunError, match="nothing to stop"):
+        train.stop_row(workspace, run.id)
+
+
+def test_when_a_run_has_ended_its_models_are_loaded_ahead_if_it_has_any(workspace: Workspace) -> None:
+    train.load_ahead(workspace, "en", Selection())
+    run = create_run(workspace.home, RunConfig(), state="failed")
+    train.load_ahead(workspace, "en", Selection(run=run.id))
+    assert not workspace.has_pair(run)

@@ -1,0 +1,193 @@
+"""What the page's script is answered. No page, no browser."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatgui.charts import RATE, TRAIN, VALIDATION
+from chatgui.config import RunConfig
+from chatgui.events import Evaluation, Event, Notice, Resumed, Step, to_line
+from chatgui.runs.store import Run, create_run
+from chatgui.runs.workspace import Workspace
+from chatgui.text import languages
+from chatgui.ui import live
+
+
+def step(number: int, loss: float = 2.0) -> Step:
+    return Step(number, number / 10, 100 * number, 0.5 * number, loss, 1e-3, 1.0, 200.0)
+
+
+@pytest.fixture
+def workspace(home: Path) -> Workspace:
+    return Workspace(home)
+
+
+@pytest.fixture
+def run(workspace: Workspace) -> Run:
+    """A run that this process trains: 2 of 10 steps are done."""
+    run = create_run(workspace.home, RunConfig(), state="running")
+    run.set_state(step=2, total_steps=10)
+    for event in (Evaluation(0, "validation", 3.0), step(1), step(2, 1.5)):
+        run.append(event)
+    return run
+
+
+def watch(workspace: Workspace, run: Run | None, cursor: int = 0, language: str = "en") -> dict[str, Any]:
+    return live.watch(workspace, language, {"run": run.id if run else None, "cursor": cursor})
+
+
+def append(run: Run, *events: Event) -> None:
+    for event in events:
+        run.append(event)
+
+
+# ---- watching --------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_answer_brings_the_whole_curve(workspace: Workspace, run: Run) -> None:
+    now = watch(workspace, run)
+    assert [trace["x"] for trace in now["figure"]["data"]] == [[1, 2], [0], [1, 2]]
+    assert (now["run"], now["title"], "points" in now) == (run.id, "support · starter · lora", False)
+    assert now["cursor"] == (run.folder / "events.jsonl").stat().st_size
+
+
+def test_later_answers_bring_new_points_only(workspace: Workspace, run: Run) -> None:
+    cursor = watch(workspace, run)["cursor"]
+    assert watch(workspace, run, cursor)["points"] == {"x": [[], [], []], "y": [[], [], []]}
+    append(run, step(3, 1.25), Evaluation(3, "validation", 1.75))
+    now = watch(workspace, run, cursor)
+    assert (now["points"]["x"][TRAIN], now["points"]["y"][TRAIN]) == ([3], [1.25])
+    assert now["points"]["x"][VALIDATION] == now["points"]["x"][RATE] == [3]
+    assert "figure" not in now
+
+
+def test_after_a_resume_the_whole_curve_comes_again_without_what_was_taken_back(workspace: Workspace, run: Run) -> None:
+    cursor = watch(workspace, run)["cursor"]
+    append(run, step(3, 9.0), Resumed(2), step(3, 1.0))
+    trace = watch(workspace, run, cursor)["figure"]["data"][TRAIN]
+    assert (trace["x"], trace["y"]) == ([1, 2, 3], [2.0, 1.5, 1.0])
+
+
+def test_of_a_run_begun_anew_the_new_curve_comes(workspace: Workspace, run: Run) -> None:
+    cursor = watch(workspace, run)["cursor"]
+    (run.folder / "events.jsonl").unlink()
+    append(run, step(1, 7.0))
+    assert watch(workspace, run, cursor)["figure"]["data"][TRAIN]["y"] == [7.0]
+
+
+def test_a_torn_line_waits_for_its_rest(workspace: Workspace, run: Run) -> None:
+    cursor = watch(workspace, run)["cursor"]
+    line = to_line(step(3)) + "\n"
+    with (run.folder / "events.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write(line[:30])
+        stream.flush()
+        torn = watch(workspace, run, cursor)
+        stream.write(line[30:])
+    assert (torn["points"]["x"][TRAIN], torn["cursor"]) == ([], cursor)
+    assert watch(workspace, run, torn["cursor"])["points"]["x"][TRAIN] == [3]
+
+
+@pytest.mark.parametrize("name", [None, "", "nowhere"])
+def test_an_unknown_run_is_no_run(workspace: Workspace, run: Run, name: str | None) -> None:
+    now = live.watch(workspace, "en", {"run": name, "cursor": 0})
+    assert now.keys() == {"run", "texts"}
+    assert now["run"] is None
+
+
+def test_a_run_that_has_just_been_queued_has_an_empty_curve(workspace: Workspace) -> None:
+    now = watch(workspace, create_run(workspace.home, RunConfig()))
+    assert [trace["x"] for trace in now["figure"]["data"]] == [[], [], []]
+    assert (now["state"], now["live"], now["stoppable"], now["progress"]) == ("queued", True, True, 0.0)
+    assert now["message"] == "Another run is training; this one starts by itself after it."
+
+
+def test_progress_and_numbers_are_told(workspace: Workspace, run: Run) -> None:
+    now = watch(workspace, run)
+    assert now["progress"] == 0.2
+    assert now["progress_text"] == "Step 2 of 10 · about 4 s left"
+    assert {fact["label"]: fact["value"] for fact in now["facts"]} == {
+        "Loss (nats per token)": "1.500", "Speed": "200 tokens/s", "Epoch": "0.20", "Time": "1 s",
+    }  # fmt: skip
+
+
+def test_notices_are_told_as_sentences(workspace: Workspace, run: Run) -> None:
+    append(run, Notice("run.rows_cut", {"count": 3, "limit": 64}))
+    assert watch(workspace, run)["notices"] == [
+        "Examples cut at 64 tokens: 3; raise max_length_tokens to keep their ends."
+    ]
+
+
+def test_an_ended_run_says_why_and_can_be_resumed_from_a_checkpoint(workspace: Workspace, run: Run) -> None:
+    message = {"key": "run.crashed", "values": {"reason": "oh", "log": "log.txt"}}
+    run.set_state(state="failed", message=message)
+    now = watch(workspace, run)
+    assert (now["message"], now["live"], now["resumable"]) == (
+        "The run broke off: oh (the whole story is in log.txt)", False, False,
+    )  # fmt: skip
+    (run.folder / "checkpoints" / "step-000002").mkdir(parents=True)
+    assert watch(workspace, run)["resumable"]
+
+
+@pytest.mark.parametrize("language", languages())
+def test_every_text_comes_in_the_readers_language(workspace: Workspace, run: Run, language: str) -> None:
+    now, other = watch(workspace, run, language=language), watch(workspace, run, language="en")
+    assert now["texts"].keys() == {key.removeprefix("live.") for key in live.PANEL_TEXTS}
+    assert not any(text.startswith("live.") for text in now["texts"].values())
+    assert (now["state_text"] == other["state_text"]) == (language == "en")
+    assert (now["texts"]["stop"] == other["texts"]["stop"]) == (language == "en")
+
+
+# ---- stop and resume -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("discard", "wish"), [(False, "keep"), (True, "discard")])
+def test_stop_asks_the_worker(workspace: Workspace, run: Run, discard: bool, wish: str) -> None:
+    assert live.stop(workspace, "en", {"run": run.id, "discard": discard}) == {"error": None}
+    assert run.stop_request() == wish
+    assert watch(workspace, run)["stoppable"] is False
+
+
+def test_a_stop_that_cannot_be_is_a_sentence(workspace: Workspace, run: Run) -> None:
+    run.set_state(state="finished")
+    assert "so there is nothing to stop" in live.stop(workspace, "en", {"run": run.id})["error"]
+    assert "there is no run nowhere" in live.stop(workspace, "en", {"run": "nowhere"})["error"]
+
+
+def test_resume_queues_the_run_again(workspace: Workspace, run: Run) -> None:
+    run.set_state(state="failed")
+    assert live.resume(workspace, "en", {"run": run.id}) == {"error": None}
+    assert run.state().state == "queued"
+
+
+def test_a_resume_that_cannot_be_is_a_sentence(workspace: Workspace, run: Run) -> None:
+    assert "is still running" in live.resume(workspace, "en", {"run": run.id})["error"]
+    assert (
+        live.resume(workspace, "zh", {"run": run.id})["error"] != live.resume(workspace, "en", {"run": run.id})["error"]
+    )
+
+
+# ---- the status line -------------------------------------------------------------------------------------------------
+
+
+def test_the_status_line_names_the_device_and_the_live_run(workspace: Workspace, run: Run) -> None:
+    now = live.status(workspace, "en")
+    assert "GiB free" in now["device"]
+    assert (now["run"], now["text"]) == (run.id, "Step 2 of 10 · about 4 s left")
+
+
+def test_without_a_run_the_status_line_says_so(workspace: Workspace) -> None:
+    now = live.status(workspace, "en")
+    assert (now["run"], now["text"]) == (None, "Nothing is training")
+
+
+def test_a_broken_run_does_not_take_the_status_line_away(workspace: Workspace, run: Run) -> None:
+    (run.folder / "state.json").write_text("{", encoding="utf-8")
+    assert live.status(workspace, "en")["run"] is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")]
+)
+def test_a_duration_is_told_in_units_a_person_uses(seconds: float, text: str) -> None:
+    assert live.duration(seconds, "en") == text
