@@ -15,7 +15,7 @@ from typing import Any
 
 from chatgui import __version__
 from chatgui.config import RunConfig, read_config
-from chatgui.errors import ChatGuiError
+from chatgui.errors import ChatGuiError, ConfigError
 from chatgui.events import Evaluation, Event, Failed, Notice, Stage, Step
 from chatgui.fields import build_flat, knobs
 from chatgui.runs import store
@@ -38,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     except ChatGuiError as error:
         print(error.text(LANGUAGE), file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130  # as a shell reports it
     except BrokenPipeError:  # the reader (`head`, say) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -144,6 +146,8 @@ def _train(options: argparse.Namespace) -> int:
         run = store.create_run(home, read_config(file, _fields(options)), state="starting")
     else:
         run = store.find_run(home, options.config)
+        if given := _fields(options):
+            raise ConfigError("cli.flags_need_config", flag=f"--{next(iter(given))}", run=run.id)
         run.reopen(resume=options.resume, state="starting")
     failures: list[Failed] = []
 
@@ -189,7 +193,7 @@ def _print_event(event: Event) -> None:
 
 
 def _runs(options: argparse.Namespace) -> int:
-    rows = (dict(store.summary(run)) for run in store.list_runs(store.home_folder(options.home)))
+    rows = store.summaries(store.home_folder(options.home))
     _print_rows(
         rows, options.json,
         lambda row: f"{row['run']:44} {row['state']:12} {row['task']:10} {row['model'][-24:]:24} "

@@ -30,11 +30,11 @@ class ModelConfig(Config):
 class TrainingConfig(Config):
     """How it is trained."""
 
-    epochs: Annotated[float, Simple()] = Field(3.0, gt=0, le=1000)
+    epochs: Annotated[float, Simple()] = Field(2.0, gt=0, le=1000)
     """Passes over the training data; more learn the data better, then by heart."""
     max_steps: int | None = Field(None, ge=1)
     """Exactly so many steps instead of the epochs; the data is repeated as needed."""
-    learning_rate: Annotated[float, Simple()] = Field(2e-3, ge=1e-7, lt=1)
+    learning_rate: Annotated[float, Simple()] = Field(5e-3, ge=1e-7, lt=1)
     """Size of a step; higher learns faster and forgets more. LoRA bears about ten times the rate of full training."""
     batch_size: int = Field(16, ge=1, le=4096)
     """Examples per step; larger gives calmer steps, fewer of them and the same memory (see micro_batch_tokens)."""

@@ -94,7 +94,7 @@ class Notice(Event):
 
 @dataclass(frozen=True)
 class Finished(Event):
-    """The end of a run that kept its result. `reason` is `done`, `stopped` or `early_stop`."""
+    """The end of a run that was not by an error. `reason` is `done` or `stopped`."""
 
     type: ClassVar[str] = "finished"
     step: int

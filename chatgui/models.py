@@ -27,7 +27,7 @@ def locate(name: str) -> str:
 
     Raises ModelError for a folder without a model in it.
     """
-    path = STARTER if name == "starter" else Path(name).expanduser()
+    path = STARTER if name == "starter" else _path(name)
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise ModelError("model.no_config", name=name)
@@ -37,12 +37,21 @@ def locate(name: str) -> str:
     return name
 
 
+def _path(name: str) -> Path:
+    try:
+        path = Path(name).expanduser()
+        path.exists()
+    except (OSError, RuntimeError) as error:  # a name no file system takes, or the home of nobody
+        raise ModelError("model.not_found", name=name) from error
+    return path
+
+
 def context_tokens(config: ModelConfig) -> int:
     """Longest sequence the model takes, in tokens, without loading its weights."""
     from transformers import AutoConfig
 
     path = locate(config.name)
-    shape = _guard(config.name, lambda: AutoConfig.from_pretrained(path, revision=_revision(config)))
+    shape = _guard(config.name, lambda: AutoConfig.from_pretrained(path, **_hub(config)))
     for name in ("max_position_embeddings", "n_positions", "max_sequence_length"):
         if isinstance(value := getattr(shape, name, None), int) and value > 0:
             return value
@@ -59,14 +68,14 @@ def load_template(config: ModelConfig) -> Template:
     from transformers import AutoTokenizer
 
     path = locate(config.name)
-    return Template(_guard(config.name, lambda: AutoTokenizer.from_pretrained(path, revision=_revision(config))))
+    return Template(_guard(config.name, lambda: AutoTokenizer.from_pretrained(path, **_hub(config))))
 
 
 def saved_template(folder: Path) -> Template:
     """The tokenizer and chat template that a run saved with its result; an adapter folder has no config.json."""
     from transformers import AutoTokenizer
 
-    return Template(_guard(str(folder), lambda: AutoTokenizer.from_pretrained(str(folder))))
+    return Template(_guard(str(folder), lambda: AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)))
 
 
 def load_model(config: ModelConfig, head: str, device: "torch.device", dtype: "torch.dtype") -> Any:
@@ -77,12 +86,12 @@ def load_model(config: ModelConfig, head: str, device: "torch.device", dtype: "t
     auto = getattr(transformers, head)
     path = locate(config.name)
     if config.random_weights:
-        shape = _guard(config.name, lambda: transformers.AutoConfig.from_pretrained(path, revision=_revision(config)))
-        model = auto.from_config(shape, dtype=dtype)
+        shape = _guard(config.name, lambda: transformers.AutoConfig.from_pretrained(path, **_hub(config)))
+        model = auto.from_config(shape, dtype=dtype, trust_remote_code=False)
     else:
         model = _guard(
             config.name,
-            lambda: auto.from_pretrained(path, revision=_revision(config), dtype=dtype, use_safetensors=True),
+            lambda: auto.from_pretrained(path, **_hub(config), dtype=dtype, use_safetensors=True),
         )
     return model.to(device).eval()
 
@@ -142,7 +151,10 @@ def stop_ids(model: Any, template: Template) -> frozenset[int]:
 
 
 def parameter_count(name: str) -> int | None:
-    """Number of weights of a local model, read from the headers of its safetensors files; None when not local."""
+    """Number of weights of a local model, read from the headers of its safetensors files; None when not local.
+
+    Raises ModelError when the name is a path without a model.
+    """
     folder = Path(locate(name))
     files = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
     return sum(_count(file) for file in files) or None
@@ -161,8 +173,9 @@ def _count(file: Path) -> int:
     return total
 
 
-def _revision(config: ModelConfig) -> str:
-    return config.revision or "main"
+def _hub(config: ModelConfig) -> dict[str, Any]:
+    """What every load says: which revision, and that code beside the weights is never run, whoever is asked."""
+    return {"revision": config.revision or "main", "trust_remote_code": False}
 
 
 def _guard(name: str, load: Callable[[], Any]) -> Any:

@@ -10,6 +10,7 @@ from chatgui.data.split import NAMES as SPLIT_NAMES
 from chatgui.data.split import Splits, split
 from chatgui.errors import DataError
 from chatgui.models import default_length_tokens, load_template
+from chatgui.tasks import task_for
 from chatgui.text import DEFAULT_LANGUAGE
 from chatgui.tokens.example import Example
 from chatgui.tokens.report import Encoded, encode_rows
@@ -66,8 +67,9 @@ def encode(config: RunConfig, rows: tuple[Row, ...], template: Template, limit_t
 
 
 def report(config: RunConfig, language: str = DEFAULT_LANGUAGE) -> dict[str, Any]:
-    """What `chatgui data --json` prints and the Dataset tab shows, in plain values."""
+    """What `chatgui data --json` prints, in plain values; seen with the eyes of the task that the rows are for."""
     dataset = load(config.data)
+    config = config.model_copy(update={"task": task_for(dataset.rows[0].item)})
     splits = split(dataset.rows, config.data)
     limit = length_limit(config)
     encoded = encode(config, dataset.rows, load_template(config.model), limit)

@@ -64,7 +64,7 @@ def read_hub(name: str, subset: str | None, revision: str | None) -> list[Table]
     datasets.config.HF_HUB_OFFLINE = not reachable  # a copy it made when it was imported
     try:
         loaded = datasets.load_dataset(name, subset, revision=revision)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetGenerationError) as error:
         if not reachable:
             raise DataError("data.no_network", source=name) from error
         raise DataError("data.hub_failed", source=name, reason=_first_line(error)) from error
@@ -97,7 +97,10 @@ def _read_columns(path: Path, kind: str) -> Iterator[RawRow]:
 
 
 def _read_text(path: Path) -> tuple[str, str]:
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError("data.unreadable", source=path.name, reason=error.strerror or str(error)) from error
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         candidates: tuple[str, ...] = ("utf-16",)
     elif b"\0" in content[:4096]:
@@ -118,10 +121,9 @@ def _read_lines(text: str, name: str) -> Iterator[RawRow]:
         if line.strip():
             try:
                 yield number, _as_row(_whole(json.loads(line), line))
-            except json.JSONDecodeError as error:
-                yield number, DataError("data.bad_json", reason=error.msg, column=error.colno)
-            except RecursionError:
-                yield number, DataError("data.bad_json", reason="nested too deeply", column=1)
+            except (ValueError, RecursionError) as error:
+                reason, _, column = _json_fault(error)
+                yield number, DataError("data.bad_json", reason=reason, column=column)
 
 
 def _read_json(text: str, name: str) -> Iterator[RawRow]:
@@ -130,7 +132,7 @@ def _read_json(text: str, name: str) -> Iterator[RawRow]:
     if text[start] == "{":
         try:
             whole = _whole(json.loads(text), text)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             yield from _read_lines(text, name)
             return
         lists = [value for value in whole.values() if isinstance(value, list) and value and isinstance(value[0], dict)]
@@ -157,10 +159,18 @@ def _read_array(text: str, position: int, name: str) -> Iterator[RawRow]:
             return
         try:
             value, end = decoder.raw_decode(text, position)
-        except json.JSONDecodeError as error:
-            raise DataError("data.json_broken", source=name, line=error.lineno, reason=error.msg) from error
+        except (ValueError, RecursionError) as error:
+            reason, at, _ = _json_fault(error)
+            raise DataError("data.json_broken", source=name, line=at or line, reason=reason) from error
         yield line, _as_row(_whole(value, text[position:end]))
         position = end
+
+
+def _json_fault(error: Exception) -> tuple[str, int, int]:
+    """Reason, line and column; line 0 when it is not known (too deep a nesting, a number of thousands of digits)."""
+    if isinstance(error, json.JSONDecodeError):
+        return error.msg, error.lineno, error.colno
+    return ("nested too deeply" if isinstance(error, RecursionError) else _first_line(error)), 0, 1
 
 
 def _whole(value: Any, source: str) -> Any:

@@ -4,7 +4,7 @@ Rows that cannot be used are kept with their line and reason; a source that cann
 Does not split and knows no tokenizer.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -92,7 +92,7 @@ def load(config: DataConfig) -> Dataset:
         good = (row for _, row in table.rows if not isinstance(row, ChatGuiError))
         format_ = BY_NAME[config.format] if config.format != AUTO else recognise(good, table.name)
         formats_found.append(format_.NAME)
-        for result in _convert(table, format_):
+        for result in _convert(table, format_, named=len(tables) > 1):
             if isinstance(result, Row):
                 rows.append(result)
             else:
@@ -109,8 +109,9 @@ def load(config: DataConfig) -> Dataset:
     return Dataset(name, ", ".join(dict.fromkeys(formats_found)), ", ".join(encodings), tuple(rows), tuple(dropped))
 
 
-def _convert(table: files.Table, format_: Any) -> Iterator[Row | Dropped]:
-    split = SPLIT_NAMES.get(Path(table.name).stem.lower().split("-")[0])
+def _convert(table: files.Table, format_: Any, named: bool) -> Iterator[Row | Dropped]:
+    """Rows of one table. File names are splits only among several: a file alone is all there is, whatever its name."""
+    split = SPLIT_NAMES.get(Path(table.name).stem.lower().split("-")[0]) if named else None
     for line, content in table.rows:
         if isinstance(content, ChatGuiError):
             yield Dropped(table.name, line, content)
@@ -139,15 +140,13 @@ def find(source: str) -> Path | None:
         raise DataError("data.not_found", source=source, samples=", ".join(samples()))
     if source in samples():
         return SAMPLES / source
-    path = Path(source).expanduser()
-    if path.exists():
-        return path
+    try:
+        path = Path(source).expanduser()
+        if path.exists():
+            return path
+    except (OSError, RuntimeError) as error:  # a name no file system takes, or the home of nobody
+        raise DataError("data.not_found", source=source, samples=", ".join(samples())) from error
     looks_like_path = source.startswith((".", "/", "~")) or source.count("/") > 1 or path.suffix in files.SUFFIXES
     if looks_like_path:
         raise DataError("data.not_found", source=source, samples=", ".join(samples()))
     return None
-
-
-def raw_columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Names of all columns, in the order they first appear."""
-    return list(dict.fromkeys(str(name) for row in rows for name in row))

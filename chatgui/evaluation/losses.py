@@ -1,8 +1,10 @@
 """Loss over a whole split, as training watches it and as the scorecard states it."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
+from chatgui.errors import ModelError
 from chatgui.models import precision
 from chatgui.tasks import Task
 from chatgui.tokens.batches import collate, micro_batches
@@ -10,7 +12,10 @@ from chatgui.tokens.example import Example
 
 
 def mean_loss(model: Any, task: Task, examples: Sequence[Example], budget_tokens: int) -> float:
-    """Mean loss in nats per labelled token over all examples together. Leaves the model in the mode it was in."""
+    """Mean loss in nats per labelled token over all examples together. Leaves the model in the mode it was in.
+
+    Raises ModelError when the model's loss is no number any more.
+    """
     import torch
 
     was_training = model.training
@@ -24,4 +29,7 @@ def mean_loss(model: Any, task: Task, examples: Sequence[Example], budget_tokens
             loss += task.loss(model, batch).item()
             count += batch.supervised
     model.train(was_training)
-    return loss / max(1, count)
+    mean = loss / max(1, count)
+    if not math.isfinite(mean):
+        raise ModelError("model.not_finite")
+    return mean

@@ -19,12 +19,14 @@ def evaluate_pair(config: RunConfig, folder: Path, split_name: str, pair: Pair |
     """
     rows = split(load(config.data).rows, config.data).named(split_name)
     pair = pair or load_pair(config, folder)
-    encoded = encode(config, rows, pair.template, length_limit(config))
+    limit = length_limit(config)
+    encoded = encode(config, rows, pair.template, limit)
     if not encoded.examples:
         raise DataError("evaluate.empty_split", split=split_name, source=config.data.source)
+    examples = config.task.arrange(list(encoded.examples), limit)
     row: dict[str, Any] = {"split": split_name, "rows": len(encoded.examples)}
     for side, voice in (("base", pair.base), ("tuned", pair.tuned)):
         with voice.active():
-            loss = mean_loss(voice.model, config.task, encoded.examples, config.training.micro_batch_tokens)
+            loss = mean_loss(voice.model, config.task, examples, config.training.micro_batch_tokens)
         row[side] = {"loss": loss, **config.task.metrics(loss), "weights": voice.weights}
     return row

@@ -49,9 +49,12 @@ def stream_pair(
 
     Raises DataError when a prompt leaves no room for a reply.
     """
+    prompts = [pair.template.prompt_ids(messages) for messages in (base_messages, tuned_messages)]
+    longest = max(map(len, prompts))
+    if longest >= pair.context_tokens:
+        raise _too_long(longest, pair)
     streams = [
-        _stream(pair, voice, [pair.template.prompt_ids(messages)], settings)
-        for voice, messages in ((pair.base, base_messages), (pair.tuned, tuned_messages))
+        _stream(pair, voice, [prompt], settings) for voice, prompt in zip((pair.base, pair.tuned), prompts, strict=True)
     ]
     latest = [next(streams[0])[0], next(streams[1])[0]]
     running = [True, True]
@@ -65,7 +68,10 @@ def stream_pair(
 
 
 def compare_prompts(pair: Pair, prompts: Sequence[Messages], settings: GenerationConfig) -> Iterator[dict[str, Any]]:
-    """A row for each prompt with both replies, as `chatgui compare --json` prints it."""
+    """A row for each prompt with both replies, as `chatgui compare --json` prints it.
+
+    A prompt that leaves no room for a reply has empty ones and an `error`; the others are answered all the same.
+    """
     order = sorted(range(len(prompts)), key=lambda index: len(pair.template.prompt_ids(prompts[index])))
     done: dict[int, dict[str, Any]] = {}
     upcoming = 0
@@ -78,6 +84,8 @@ def compare_prompts(pair: Pair, prompts: Sequence[Messages], settings: Generatio
                 "prompt": prompts[index], "seed": settings.seed, "base": _as_row(base, pair.base),
                 "tuned": _as_row(tuned, pair.tuned), "first_difference": first_difference(base.ids, tuned.ids),
             }  # fmt: skip
+            if base.prompt_tokens >= pair.context_tokens:
+                done[index]["error"] = str(_too_long(base.prompt_tokens, pair))
         while upcoming in done:  # rows come out in the order they were given
             yield done.pop(upcoming)
             upcoming += 1
@@ -159,9 +167,6 @@ def _opening(conversation: Conversation) -> Messages:
 
 
 def _stream(pair: Pair, voice: Voice, prompts: list[list[int]], settings: GenerationConfig) -> Iterator[list[Reply]]:
-    longest = max(map(len, prompts))
-    if longest >= pair.context_tokens:
-        raise DataError("chat.prompt_too_long", length=longest, limit=pair.context_tokens)
     replies = [Reply(len(prompt)) for prompt in prompts]
     began = time.monotonic()
     yield replies
@@ -172,9 +177,13 @@ def _stream(pair: Pair, voice: Voice, prompts: list[list[int]], settings: Genera
                 reply.ids.append(token)
                 reply.ended = token in pair.stop_ids
                 reply.seconds = time.monotonic() - began
-                text = pair.template.tokenizer.decode(reply.ids, skip_special_tokens=True)
+                text = pair.template.decode(reply.ids)
                 reply.text = text if reply.ended else text.rstrip(BROKEN)
         yield replies
+
+
+def _too_long(length: int, pair: Pair) -> DataError:
+    return DataError("chat.prompt_too_long", length=length, limit=pair.context_tokens)
 
 
 def _last(stream: Iterator[list[Reply]]) -> list[Reply]:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from chatgui.config import GenerationConfig
+from chatgui.errors import ModelError
 from chatgui.models import precision
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ def _draw(logits: "torch.Tensor", settings: GenerationConfig, generator: "torch.
     """A token from logits (V): the likeliest at temperature 0, else nucleus sampling (Holtzman et al. 2020)."""
     import torch
 
+    if not torch.isfinite(logits).all():
+        raise ModelError("model.not_finite")
     if settings.temperature == 0:
         return int(logits.argmax())
     chances, order = torch.softmax(logits / settings.temperature, dim=-1).sort(descending=True)

@@ -138,7 +138,9 @@ def _train(run: Run, journal: _Journal) -> None:
         emit=journal.emit, should_stop=journal.should_stop, keep=_keeper(run, journal), resume=start,
     )  # fmt: skip
     wish = run.stop_request() or "keep"
-    if not (outcome.stopped and wish == "discard"):
+    if outcome.stopped and wish == "discard":
+        run.forget_weights()
+    else:
         journal.emit(Stage("saving"))
         _save(run, model, prepared.template.tokenizer, config)
     name, key = ("stopped", f"run.stopped_{wish}") if outcome.stopped else ("finished", "run.finished")

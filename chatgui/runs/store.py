@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 from chatgui.config import RunConfig, read_config, write_config
-from chatgui.errors import RunError
+from chatgui.errors import ChatGuiError, RunError
 from chatgui.events import Event, from_line, latest, to_line
 
 LIVE = ("starting", "running", "stopping")
@@ -158,10 +158,13 @@ class Run:
             raise RunError("run.still_running", run=self.id)
         with _writing(self.folder):
             (self.folder / "stop.json").unlink(missing_ok=True)
-            if not resume:
+            if resume and self.checkpoints():
+                fresh: dict[str, Any] = {}
+            else:  # nothing to go on from: what an earlier try said would only stand beside the new curve
+                fresh = {"step": 0, "total_steps": 0, "result": {}}
                 (self.folder / "events.jsonl").unlink(missing_ok=True)
-                shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
-            self.set_state(state=state, message={}, stage="", **_process(state))
+                self.forget_weights()
+            self.set_state(state=state, message={}, stage="", **fresh, **_process(state))
 
     def stop_request(self) -> str | None:
         """`keep`, `discard`, or None when nobody asked."""
@@ -179,6 +182,11 @@ class Run:
         """Keep the newest ones only."""
         for folder in self.checkpoints()[:-CHECKPOINTS_KEPT]:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def forget_weights(self) -> None:
+        """Remove what was learnt: the result and the checkpoints."""
+        for folder in ("model", "checkpoints"):
+            shutil.rmtree(self.folder / folder, ignore_errors=True)
 
     def clear_unfinished(self) -> None:
         """Remove what a write that broke off left under a temporary name; on a full disk that is what fills it."""
@@ -279,6 +287,15 @@ def write_atomically(path: Path, text: str) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def summaries(home: Path) -> Iterator[dict[str, Any]]:
+    """A line for every run of a home; a folder that cannot be read is left out, it must not hide the others."""
+    for run in list_runs(home):
+        try:
+            yield dict(summary(run))
+        except ChatGuiError:
+            continue
 
 
 def summary(run: Run) -> Mapping[str, Any]:

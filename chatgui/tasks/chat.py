@@ -1,6 +1,6 @@
 """Chat: learn to answer. Only the replies teach, their end-of-turn token included."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from chatgui.data.conversation import Conversation, Item
 from chatgui.errors import DataError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class Chat(CausalTask, Config):
     """Learn to answer like the conversations do."""
 
+    ACCEPTS: ClassVar[tuple[type, ...]] = (Conversation,)
     kind: Literal["chat"] = "chat"
     teach: Literal["replies", "last_reply", "everything"] = "replies"
     """Which turns teach: every reply, only the last one of a conversation, or the user's words as well."""
@@ -23,7 +24,7 @@ class Chat(CausalTask, Config):
     def make_example(self, item: Item, template: "Template", max_length_tokens: int) -> Example:
         """Raises DataError for an item that is no conversation or keeps no label within the limit."""
         if not isinstance(item, Conversation):
-            raise DataError("task.wrong_item", task=self.kind, found="text", wanted="conversations")
+            raise DataError("task.needs_conversations")
         input_ids, starts, rendered = template.encode(item)
         labels = label_spans(input_ids, starts, self._spans(rendered))
         return must_teach(cut(input_ids, labels, max_length_tokens), max_length_tokens)

@@ -1,8 +1,8 @@
 """Pretrain: go on reading. Every token teaches; documents are laid end to end into full blocks."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from chatgui.data.conversation import Conversation, Item
+from chatgui.data.conversation import Conversation, Document, Item
 from chatgui.errors import ModelError
 from chatgui.fields import Config
 from chatgui.tasks.causal import CausalTask
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class Pretrain(CausalTask, Config):
     """Learn to continue text; also from random weights."""
 
+    ACCEPTS: ClassVar[tuple[type, ...]] = (Conversation, Document)
+    """Kinds of items it can learn from."""
     kind: Literal["pretrain"] = "pretrain"
 
     def make_example(self, item: Item, template: "Template", max_length_tokens: int) -> Example:

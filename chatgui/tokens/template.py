@@ -46,6 +46,8 @@ class Template:
         """
         if not tokenizer.is_fast:
             raise ModelError("model.slow_tokenizer", name=tokenizer.name_or_path)
+        if isinstance(tokenizer.chat_template, dict):  # some models bring one for tools and one for the rest
+            tokenizer.chat_template = tokenizer.chat_template.get("default")
         if not tokenizer.chat_template:
             if not tokenizer.eos_token:
                 raise ModelError("model.no_eos", name=tokenizer.name_or_path)
@@ -69,11 +71,25 @@ class Template:
 
     @cached_property
     def end_of_turn_id(self) -> int:
-        """The token that ends a reply: whatever the template writes last inside one."""
-        probe = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-        rendered = self.render(probe)
-        ids = self.tokenizer(rendered.text[: rendered.replies[-1].stop], add_special_tokens=False)["input_ids"]
-        return ids[-1]
+        """The token that ends a reply: whatever the template writes last inside one, whatever the reply is.
+
+        Raises ModelError when a reply just ends with its own words: nothing would teach the model to stop.
+        """
+        endings = {self._last_reply_id(content) for content in ("b", "no")}
+        if len(endings) > 1:
+            raise ModelError("template.no_end", name=self.tokenizer.name_or_path)
+        return endings.pop()
+
+    def _last_reply_id(self, content: str) -> int:
+        rendered = self.render([{"role": "user", "content": "a"}, {"role": "assistant", "content": content}])
+        text = rendered.text[: rendered.replies[-1].stop]
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"][-1]
+
+    @cached_property
+    def _opening(self) -> str:
+        """What the template writes before a reply."""
+        asked = [{"role": "user", "content": "a"}]
+        return self._text(asked, "", add_generation_prompt=True).removeprefix(self._text(asked, ""))
 
     def render(self, messages: list[dict[str, str]], tools: str = "") -> Rendered:
         """Raises DataError when the template refuses the messages (an order of roles it does not know, say)."""
@@ -85,7 +101,7 @@ class Template:
                 [messages], chat_template=self.tokenizer.chat_template, return_assistant_tokens_mask=True,
                 **_tools(tools), **self.tokenizer.special_tokens_map,
             )  # fmt: skip
-            return Rendered(texts[0], tuple(Span(start, stop) for start, stop in spans[0]))
+            return Rendered(texts[0], tuple(self._with_end(texts[0], start, stop) for start, stop in spans[0]))
         text = self._text(messages, tools)
         spans = [
             self._reply_by_prefix(messages, index, text, tools)
@@ -105,6 +121,16 @@ class Template:
         text = self._text(messages, "", add_generation_prompt=True)
         return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
+    def decode(self, ids: list[int]) -> str:
+        """A reply as text, without its special tokens and without the space that PLAIN_TEMPLATE puts before it."""
+        text = self.tokenizer.decode(ids, skip_special_tokens=True)
+        return text.removeprefix(" ") if self.is_plain else text
+
+    def _with_end(self, text: str, start: int, stop: int) -> Span:
+        """A marked reply; an end-of-text that the template writes right behind the mark belongs to it."""
+        end = self.tokenizer.eos_token
+        return Span(start, stop + len(end) if end and text.startswith(end, stop) else stop)
+
     def _text(self, messages: list[dict[str, str]], tools: str, add_generation_prompt: bool = False) -> str:
         return self._guard(
             self.tokenizer.apply_chat_template,
@@ -112,7 +138,10 @@ class Template:
         )  # fmt: skip
 
     def _reply_by_prefix(self, messages: list[dict[str, str]], index: int, text: str, tools: str) -> Span:
-        before = self._text(messages[:index], tools, add_generation_prompt=True) if index else ""
+        if index:
+            before = self._text(messages[:index], tools, add_generation_prompt=True)
+        else:  # templates refuse an empty list; what stands before the first opening (a default system turn) is prompt
+            before = text[: text.find(self._opening) + len(self._opening)] if self._opening in text else ""
         through = self._text(messages[: index + 1], tools)
         if not (text.startswith(before) and text.startswith(through)):
             raise DataError("template.cannot_mask", turn=index + 1)

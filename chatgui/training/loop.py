@@ -1,11 +1,13 @@
 """The training loop: examples in, events out. Knows neither process, disk nor screen."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chatgui.config import TrainingConfig
+from chatgui.errors import ModelError
 from chatgui.evaluation.losses import mean_loss
 from chatgui.events import Evaluation, Event, Step
 from chatgui.models import precision
@@ -72,7 +74,8 @@ def train(
 
     `emit` gets a Step for every optimizer step and an Evaluation at step 0, along the run and at its end.
     `should_stop` is asked after each step. `keep` gets a Snapshot every `checkpoint_steps`; given back as `resume`,
-    it goes on as if nothing had happened (same machine, threads and versions).
+    it goes on as if nothing had happened (same machine, threads and versions). Raises ModelError when loss or
+    gradients are no numbers any more; the weights then are those of the step before.
     """
     total = total_steps(len(train_examples), config)
     weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
@@ -103,6 +106,8 @@ def train(
             [train_examples[i] for i in part] for part in micro_batches(indices, lengths, config.micro_batch_tokens)
         ]
         loss, grad_norm, step_tokens = _step(model, task, parts, list(weights.values()), config)
+        if not math.isfinite(loss + grad_norm):
+            raise ModelError("training.diverged", step=step + 1, rate=f"{rate:g}")
         for optimizer, schedule in zip(optimizers, schedules, strict=True):
             optimizer.step()
             schedule.step()

@@ -13,15 +13,21 @@ def make_optimizers(model: Any, config: TrainingConfig) -> "list[torch.optim.Opt
 
     Weight decay spares norms and biases, that is, everything with fewer than two dimensions.
     """
+    import torch
+
     from chatgui.training.muon import Muon
 
-    trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-    hidden = [w for name, w in trained.items() if w.ndim == 2 and "embed" not in name and not _is_embedding(model, w)]
-    if config.optimizer == "muon" and hidden:
-        chosen = {id(weight) for weight in hidden}
-        muon = Muon(hidden, lr=config.learning_rate, weight_decay=config.weight_decay)
-        return [muon, _adamw([weight for weight in trained.values() if id(weight) not in chosen], config)]
-    return [_adamw(list(trained.values()), config)]
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    hidden: dict[int, torch.nn.Parameter] = {}
+    if config.optimizer == "muon":
+        ends = _embeddings(model)
+        hidden = {id(weight): weight for weight in trained if weight.ndim == 2 and id(weight) not in ends}
+    rest = [weight for weight in trained if id(weight) not in hidden]
+    optimizers: list[torch.optim.Optimizer] = [_adamw(rest, config)] if rest else []
+    if hidden:
+        muon = Muon(list(hidden.values()), lr=config.learning_rate, weight_decay=config.weight_decay)
+        optimizers.insert(0, muon)
+    return optimizers
 
 
 def _adamw(weights: "list[torch.nn.Parameter]", config: TrainingConfig) -> "torch.optim.Optimizer":
@@ -34,10 +40,13 @@ def _adamw(weights: "list[torch.nn.Parameter]", config: TrainingConfig) -> "torc
     return torch.optim.AdamW([group for group in groups if group["params"]], lr=config.learning_rate, fused=True)
 
 
-def _is_embedding(model: Any, weight: "torch.nn.Parameter") -> bool:
+def _embeddings(model: Any) -> set[int]:
+    """Identities of the weights at both ends of the model: embeddings and the output layer, tied or not."""
     import torch
 
-    return any(isinstance(m, torch.nn.Embedding) and m.weight is weight for m in model.modules())
+    ends = {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)}
+    output = model.get_output_embeddings()
+    return ends if output is None else {*ends, id(output.weight)}
 
 
 def make_schedules(

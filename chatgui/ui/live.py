@@ -78,7 +78,7 @@ def watch(workspace: Workspace, language: str, query: dict[str, Any]) -> dict[st
         "run": run.id, "state": state.state, "state_text": say(f"state.{state.state}", language),
         "message": _message(state, language), "live": state.state in (*LIVE, "queued"),
         "stoppable": state.state in ("starting", "running", "queued"), "has_model": run.has_model,
-        "resumable": state.state in ("interrupted", "failed", "stopped") and bool(run.checkpoints()),
+        "resumable": state.state == "interrupted" or (state.state in ("failed", "stopped") and bool(run.checkpoints())),
         "progress": state.step / state.total_steps if state.total_steps else 0.0,
         "progress_text": _progress_text(state, _left(events, state), language) if state.state in LIVE else "",
         "facts": _facts(events, language),

@@ -15,9 +15,11 @@ ALIASES = {"developer": "system", "function": "tool", "human": "user", "model": 
 
 
 def matches(row: Mapping[str, Any]) -> bool:
-    """A list of objects with a role."""
+    """A list of objects with a role, and no verdict on the reply beside it: bad replies must not be learnt."""
     turns = row.get("messages")
-    return isinstance(turns, list) and bool(turns) and all(isinstance(turn, dict) and "role" in turn for turn in turns)
+    if not isinstance(turns, list) or not turns or isinstance(row.get("label"), bool):
+        return False
+    return all(isinstance(turn, dict) and "role" in turn for turn in turns)
 
 
 def convert(row: Mapping[str, Any]) -> Conversation:

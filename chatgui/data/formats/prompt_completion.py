@@ -13,8 +13,8 @@ EXAMPLE = {"prompt": "What are your opening hours?", "completion": "We are open 
 
 
 def matches(row: Mapping[str, Any]) -> bool:
-    """A prompt and a completion (some files call it response)."""
-    return "prompt" in row and ("completion" in row or "response" in row)
+    """A prompt and a completion (some files call it response), and no verdict on it: bad ones must not be learnt."""
+    return "prompt" in row and ("completion" in row or "response" in row) and not isinstance(row.get("label"), bool)
 
 
 def convert(row: Mapping[str, Any]) -> Conversation:

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import gradio as gr
 
 from chatgui.config import ModelConfig, RunConfig
-from chatgui.data.conversation import Conversation, Document, Row
+from chatgui.data.conversation import Document, Row
 from chatgui.data.formats import FORMATS as KNOWN_FORMATS
 from chatgui.data.load import DataConfig, Dataset, load, samples
 from chatgui.data.split import NAMES as SPLITS
@@ -19,7 +19,7 @@ from chatgui.errors import ChatGuiError, DataError
 from chatgui.fields import build_flat
 from chatgui.prepare import length_limit, make_example
 from chatgui.runs.workspace import Workspace
-from chatgui.tasks.chat import Chat
+from chatgui.tasks import task_for
 from chatgui.tasks.pretrain import Pretrain
 from chatgui.text import DEFAULT_LANGUAGE, say, sentences
 from chatgui.tokens.template import Template
@@ -504,7 +504,7 @@ def _limit(model: ModelConfig) -> int:
 
 def learnt(workspace: Workspace, language: str, data: DataConfig, row: Row, model: str) -> tuple[Any, str]:
     """The label mask of a row and the facts under it. Raises ModelError or DataError."""
-    task = Chat() if isinstance(row.item, Conversation) else Pretrain()
+    task = task_for(row.item)
     config = RunConfig(task=task, data=data, model=ModelConfig(name=model))
     template = workspace.template(config)
     limit = _limit(config.model)
