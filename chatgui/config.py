@@ -30,7 +30,7 @@ class ModelConfig(Config):
 class TrainingConfig(Config):
     """How it is trained."""
 
-    epochs: Annotated[float, Simple()] = Field(2.0, gt=0, le=1000)
+    epochs: Annotated[float, Simple()] = Field(3.0, gt=0, le=1000)
     """Passes over the training data; more learn the data better, then by heart."""
     max_steps: int | None = Field(None, ge=1)
     """Exactly so many steps instead of the epochs; the data is repeated as needed."""

@@ -209,7 +209,9 @@ def test_a_run_stopped_while_it_starts_makes_no_step(config: dict[str, Any], hom
     assert (run.state().state, run.state().message["key"], of(run, Step)) == ("stopped", "run.stopped_early", [])
 
 
-def test_a_loss_that_is_no_number_is_null_in_the_result(config: dict[str, Any], home: Path, tmp_path: Path) -> None:
+def test_a_model_whose_loss_is_no_number_fails_with_a_sentence(
+    config: dict[str, Any], home: Path, tmp_path: Path
+) -> None:
     from safetensors.torch import load_file, save_file
 
     folder = tmp_path / "broken"
@@ -219,8 +221,8 @@ def test_a_loss_that_is_no_number_is_null_in_the_result(config: dict[str, Any], 
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     config["model"]["name"] = str(folder)
     run = queue(home, config)
-    assert execute(run)
-    assert (run.state().result["train_loss"], run.state().result["validation_loss"]) == (None, None)
+    assert not execute(run)
+    assert (run.state().state, run.state().message["key"]) == ("failed", "model.not_finite")
     assert "NaN" not in (run.folder / "state.json").read_text(encoding="utf-8")
     assert "NaN" not in (run.folder / "events.jsonl").read_text(encoding="utf-8")
 

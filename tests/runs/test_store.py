@@ -168,10 +168,18 @@ def test_a_run_that_has_ended_cannot_be_stopped(run: Run) -> None:
 
 def test_a_resumed_run_has_forgotten_its_old_stop_but_not_its_events(run: Run) -> None:
     live(run).append(step(1))
+    (run.folder / "checkpoints" / "step-000001").mkdir(parents=True)
     run.request_stop()
     run.set_state(state="stopped")
     run.reopen(resume=True)
     assert (run.state().state, run.stop_request(), run.events()) == ("queued", None, [step(1)])
+
+
+def test_a_run_without_a_checkpoint_is_resumed_from_the_start(run: Run) -> None:
+    run.append(step(1))
+    run.set_state(state="failed", step=1)
+    run.reopen(resume=True)
+    assert (run.events(), run.state().step) == ([], 0)
 
 
 def test_a_run_begun_anew_forgets_what_it_had(run: Run) -> None:

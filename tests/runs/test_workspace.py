@@ -78,6 +78,7 @@ def test_a_pair_is_loaded_once_and_forgotten_when_its_run_goes_on(workspace: Wor
     pair = workspace.pair(finished, told.append)
     assert workspace.pair(finished, told.append) is pair
     assert told == ["loading"]
+    (finished.folder / "checkpoints" / "step-000001").mkdir(parents=True)
     workspace.resume_run(finished)
     assert not workspace.has_pair(finished)
     assert workspace.pair(finished) is not pair

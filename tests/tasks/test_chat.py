@@ -49,5 +49,5 @@ def test_a_reply_that_was_cut_away_drops_the_row_with_the_reason(template: Templ
 
 
 def test_plain_text_is_no_conversation(template: Template) -> None:
-    with pytest.raises(DataError, match="the task chat needs conversations"):
+    with pytest.raises(DataError, match="chat learns from conversations"):
         Chat().make_example(Document("One day"), template, 256)

@@ -355,7 +355,5 @@ def test_two_browsers_do_not_mix_and_a_phone_does_not_scroll_sideways(open_chat:
 
 def test_a_script_asks_through_the_page(served_run: Run, server: Any) -> None:
     client = pytest.importorskip("gradio_client").Client(server.url, verbose=False)
-    row = client.predict(
-        run=served_run.id, message="Hi", temperature=0, max_new_tokens=4, api_name="/compare"
-    )
+    row = client.predict(run=served_run.id, message="Hi", temperature=0, max_new_tokens=4, api_name="/compare")
     assert (row["run"], row["tuned"]["new_tokens"]) == (served_run.id, 4)
