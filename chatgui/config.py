@@ -78,7 +78,7 @@ class RunConfig(Config):
 
     version: Annotated[Literal[1], Elsewhere()] = 1
     """Of this file's form."""
-    task: Annotated[Task, Elsewhere()] = Chat()
+    task: Task = Chat()
     """What the model learns to do."""
     model: ModelConfig = ModelConfig()
     data: DataConfig = DataConfig()

@@ -1,6 +1,6 @@
 """How the starter model was made, from the corpora to the weights in this folder.
 
-    python assets/starter/build.py CORPUS_FOLDER WORK_FOLDER [--epochs 1.6]
+    python assets/starter/build.py CORPUS_FOLDER WORK_FOLDER [--training.epochs 1.08]
 
 CORPUS_FOLDER holds the text files that README.md lists (they are not part of the repository). Needs the packages of
 requirements.txt only. The pretraining itself is this program's own `pretrain` task.
@@ -147,7 +147,8 @@ def write_shape(texts: list[str], folder: Path) -> None:
     tokenizer.train_from_iterator(texts, trainer)
     wrapped = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, eos_token=SPECIAL[0], bos_token=SPECIAL[0],
-        additional_special_tokens=list(SPECIAL[1:]), model_max_length=CONTEXT_TOKENS, clean_up_tokenization_spaces=False,
+        additional_special_tokens=list(SPECIAL[1:]), model_max_length=CONTEXT_TOKENS,
+        clean_up_tokenization_spaces=False,
     )  # fmt: skip
     wrapped.chat_template = TEMPLATE
     shutil.rmtree(folder, ignore_errors=True)

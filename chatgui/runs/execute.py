@@ -92,7 +92,7 @@ class _Journal:
         if isinstance(event, Stage):
             self.run.set_state(stage=event.name, heartbeat=time.time())
         elif isinstance(event, Step) and time.monotonic() - self.written > STATE_SECONDS:
-            self.run.set_state(step=event.step, heartbeat=time.time())
+            self.run.set_state(step=event.step, seconds=event.seconds, heartbeat=time.time())
             self.written = time.monotonic()
 
     def ask_to_stop(self) -> None:

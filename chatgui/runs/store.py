@@ -35,6 +35,8 @@ class State:
     """Start time of that process: a pid alone may have been given to another one."""
     heartbeat: float | None = None
     step: int = 0
+    seconds: float = 0.0
+    """Of training, up to `step`."""
     total_steps: int = 0
     stage: str = ""
     message: dict[str, Any] = field(default_factory=dict)
@@ -161,7 +163,7 @@ class Run:
             if resume and self.checkpoints():
                 fresh: dict[str, Any] = {}
             else:  # nothing to go on from: what an earlier try said would only stand beside the new curve
-                fresh = {"step": 0, "total_steps": 0, "result": {}}
+                fresh = {"step": 0, "seconds": 0.0, "total_steps": 0, "result": {}}
                 (self.folder / "events.jsonl").unlink(missing_ok=True)
                 self.forget_weights()
             self.set_state(state=state, message={}, stage="", **fresh, **_process(state))

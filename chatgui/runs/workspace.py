@@ -63,7 +63,9 @@ class Workspace:
         return list_runs(self.home)
 
     def run(self, name: str) -> Run:
-        """Raises RunError when there is none."""
+        """By its id, never by a path: names come from the page. Raises RunError when there is none."""
+        if name != Path(name).name:
+            raise RunError("run.not_found", run=name, home=str(self.home), known="-")
         return find_run(self.home, name)
 
     def live_run(self) -> Run | None:

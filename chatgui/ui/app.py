@@ -111,7 +111,8 @@ def serve(home: Path, host: str = "127.0.0.1", port: int = 7860, auth: str | Non
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     on_space = "SPACE_ID" in os.environ
-    if host not in LOOPBACK and not auth and not on_space:
+    auth = auth or os.environ.get("CHATGUI_AUTH")  # a Space keeps it as a secret
+    if (on_space or host not in LOOPBACK) and not auth:
         raise ConfigError("page.needs_auth", host=host)
     if auth and ":" not in auth:
         raise ConfigError("page.bad_auth")

@@ -55,7 +55,7 @@ def status(workspace: Workspace, language: str) -> dict[str, Any]:
     return {
         "device": say("status.device", language, name=device.name, free=f"{device.free_memory_bytes / GIB:.1f}"),
         "run": run.id if run else None,
-        "text": _progress_text(run.state(), _seconds_left(run), language) if run else say("status.idle", language),
+        "text": _progress_text(run.state(), language) if run else say("status.idle", language),
         "theme": say("status.theme", language),
     }
 
@@ -80,7 +80,7 @@ def watch(workspace: Workspace, language: str, query: dict[str, Any]) -> dict[st
         "stoppable": state.state in ("starting", "running", "queued"), "has_model": run.has_model,
         "resumable": state.state == "interrupted" or (state.state in ("failed", "stopped") and bool(run.checkpoints())),
         "progress": state.step / state.total_steps if state.total_steps else 0.0,
-        "progress_text": _progress_text(state, _left(events, state), language) if state.state in LIVE else "",
+        "progress_text": _progress_text(state, language) if state.state in LIVE else "",
         "facts": _facts(events, language),
         "notices": [say(event.key, language, **event.values) for event in events if isinstance(event, Notice)],
         "cursor": after, "texts": texts,
@@ -154,19 +154,14 @@ def _facts(events: list[Event], language: str) -> list[dict[str, str]]:
     return [{"label": say(key, language), "value": value} for key, value in facts]
 
 
-def _left(events: list[Event], state: State) -> float | None:
-    steps = [event for event in events if isinstance(event, Step)]
-    if not steps or not state.total_steps:
+def _seconds_left(state: State) -> float | None:
+    if not state.step or not state.seconds:
         return None
-    last = steps[-1]
-    return last.seconds / max(1, last.step) * (state.total_steps - last.step)
+    return state.seconds / state.step * (state.total_steps - state.step)
 
 
-def _seconds_left(run: Run) -> float | None:
-    return _left(run.events_since(0)[0], run.state())
-
-
-def _progress_text(state: State, seconds_left: float | None, language: str) -> str:
+def _progress_text(state: State, language: str) -> str:
+    seconds_left = _seconds_left(state)
     if not state.total_steps or state.state == "starting":
         return say(f"stage.{state.stage}", language) if state.stage else say(f"state.{state.state}", language)
     if seconds_left is None:

@@ -27,7 +27,7 @@ def workspace(home: Path) -> Workspace:
 def run(workspace: Workspace) -> Run:
     """A run that this process trains: 2 of 10 steps are done."""
     run = create_run(workspace.home, RunConfig(), state="running")
-    run.set_state(step=2, total_steps=10)
+    run.set_state(step=2, seconds=1.0, total_steps=10)
     for event in (Evaluation(0, "validation", 3.0), step(1), step(2, 1.5)):
         run.append(event)
     return run

@@ -10,8 +10,9 @@ import gradio as gr
 from chatgui import devices
 from chatgui.config import RunConfig, differences
 from chatgui.data.split import Splits, split
-from chatgui.errors import ChatGuiError
+from chatgui.errors import ChatGuiError, ConfigError, DataError
 from chatgui.fields import build_flat, flatten
+from chatgui.models import locate
 from chatgui.runs.store import summary
 from chatgui.runs.workspace import Workspace
 from chatgui.text import say
@@ -84,18 +85,24 @@ def ready(workspace: Workspace, form: Form, language: str, selection: Selection,
     try:
         config = _config(form, selection, values)
         splits = split(workspace.dataset(config.data).rows, config.data)
+        locate(config.model.name)
+        if not any(isinstance(row.item, config.task.ACCEPTS) for row in splits.train):
+            raise DataError("task.needs_conversations")
     except ChatGuiError as error:
         rows = [(say("ready.missing", language), error.text(language))]
-        return _card(rows, missing=True), gr.update(value=say("train.start_blocked", language), interactive=False)
+        told_by_field = isinstance(error, ConfigError)  # a press on Start says it under the field itself
+        return _card(rows, missing=True), gr.update(
+            value=say("train.start_blocked", language), interactive=told_by_field
+        )
     live_run = workspace.live_run()
     text = say("train.start_queue" if live_run else "train.start", language)
-    return _card(_ready_rows(config, splits, language)), gr.update(value=text, interactive=True)
+    return _card(_ready_rows(form, config, splits, language)), gr.update(value=text, interactive=True)
 
 
-def _ready_rows(config: RunConfig, splits: Splits, language: str) -> list[tuple[str, str]]:
+def _ready_rows(form: Form, config: RunConfig, splits: Splits, language: str) -> list[tuple[str, str]]:
     steps = total_steps(len(splits.train), config.training)
     counts = {name: len(splits.named(name)) for name in ("train", "validation", "test")}
-    changed = [name for name in differences(config) if not name.startswith("data.")]
+    changed = [form.knobs[name].label(language) for name in differences(config) if name in form.knobs]
     device = devices.device()
     return [
         (say("ready.model", language), Path(config.model.name).name or config.model.name),

@@ -60,7 +60,7 @@ def test_the_ready_card_says_what_start_will_do(workspace: Workspace, selection:
         "Data": "conversations.jsonl: 17 to train on, 1 to watch, 6 put aside",
         "Method": "LoRA of rank 16: the base model stays as it is",
         "Steps": "10 steps of 4 examples",
-        "Changed": "training.epochs, training.batch_size",
+        "Changed": "Epochs, Batch size",
     }
     assert (start["value"], start["interactive"]) == ("Start training", True)
 
@@ -79,10 +79,26 @@ def test_missing_data_blocks_start_and_says_why(workspace: Workspace, selection:
     assert ("there is no such file" in html) == (language == "en")
 
 
-def test_a_value_that_is_not_allowed_blocks_start(workspace: Workspace, selection: Selection) -> None:
+def test_a_value_that_is_not_allowed_is_named_and_start_says_it_under_its_field(
+    workspace: Workspace, selection: Selection
+) -> None:
     html, start = train.ready(workspace, FORM, "en", selection, **values(training__epochs=0))
     assert "training.epochs" in html
+    assert (start["value"], start["interactive"]) == ("Not ready: see the reason above", True)
+
+
+def test_a_model_that_is_not_there_blocks_start(workspace: Workspace, selection: Selection) -> None:
+    html, start = train.ready(workspace, FORM, "en", selection, **values(model__name="./no-model"))
+    assert "no-model" in html
     assert start["interactive"] is False
+
+
+def test_plain_text_blocks_chat_and_not_pretraining(workspace: Workspace, tmp_path: Path) -> None:
+    file = tmp_path / "tales.txt"
+    file.write_text("One day.\n\nOnce upon a time.\n\nThe end.", encoding="utf-8")
+    tales = Selection(DataConfig(source=str(file)))
+    assert train.ready(workspace, FORM, "en", tales, **values())[1]["interactive"] is False
+    assert train.ready(workspace, FORM, "en", tales, **values(task__kind="pretrain"))[1]["interactive"] is True
 
 
 def test_while_a_run_is_live_start_offers_to_wait(workspace: Workspace, selection: Selection) -> None:
