@@ -71,9 +71,10 @@ def watch(workspace: Workspace, language: str, query: dict[str, Any]) -> dict[st
     cursor = int(query.get("cursor") or 0)
     events, after = run.events_since(cursor)
     whole = cursor == 0 or after < cursor or any(isinstance(event, Resumed) for event in events)
-    if whole:
-        events = run.events()
-    points = charts.curves(latest(events))
+    if whole:  # one reading gives both: a step written between two would come twice
+        read, after = run.events_since(0)
+        events = latest(read)
+    points = charts.curves(events)
     row: dict[str, Any] = {
         "run": run.id, "state": state.state, "state_text": say(f"state.{state.state}", language),
         "message": _message(state, language), "live": state.state in (*LIVE, "queued"),
@@ -135,7 +136,10 @@ def _message(state: State, language: str) -> str:
 
 
 def _title(run: Run) -> str:
-    config = run.config
+    try:
+        config = run.config
+    except ChatGuiError:  # an unreadable config must not hide the curve
+        return run.id
     return f"{Path(config.data.source).name} · {Path(config.model.name).name} · {config.adapter.kind}"
 
 
