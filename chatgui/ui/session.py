@@ -8,11 +8,13 @@ from typing import Any
 
 import gradio as gr
 
-from chatgui.config import RunConfig
+from chatgui.config import ModelConfig, RunConfig
 from chatgui.data.load import DataConfig
 from chatgui.errors import ChatGuiError
 from chatgui.fields import knobs
 from chatgui.runs.workspace import Workspace
+from chatgui.tasks import Task
+from chatgui.tasks.chat import Chat
 from chatgui.text import DEFAULT_LANGUAGE, languages, preferred_language, say, sentences
 from chatgui.ui.theme import LANGUAGE_COOKIE
 
@@ -23,7 +25,17 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
 
+@dataclass(frozen=True)
+class Teaching:
+    """What of the Train form decides which tokens teach: the Dataset tab shows rows under the same rules."""
+
+    model: ModelConfig
+    task: Task
+    max_length_tokens: int | None
+
+
 DEFAULT_DATA = DataConfig()
+DEFAULT_TEACHING = Teaching(ModelConfig(), Chat(), None)
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,7 @@ class Selection:
 
     data: DataConfig = DEFAULT_DATA
     run: str | None = None
+    teaching: Teaching = DEFAULT_TEACHING
 
 
 @dataclass(frozen=True)

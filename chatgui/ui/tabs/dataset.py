@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import gradio as gr
 
-from chatgui.config import ModelConfig, RunConfig
+from chatgui.config import ModelConfig, RunConfig, TrainingConfig
 from chatgui.data.conversation import Document, Row
 from chatgui.data.formats import FORMATS as KNOWN_FORMATS
 from chatgui.data.load import DataConfig, Dataset, load, samples
@@ -24,7 +24,7 @@ from chatgui.tasks.pretrain import Pretrain
 from chatgui.text import DEFAULT_LANGUAGE, say, sentences
 from chatgui.tokens.template import Template
 from chatgui.ui import conversation_view as view
-from chatgui.ui.session import PRIVATE, QUIET, Selection, Session, bind, label
+from chatgui.ui.session import DEFAULT_TEACHING, PRIVATE, QUIET, Selection, Session, Teaching, bind, label
 
 TITLE = "tab.dataset"
 FORMATS = get_args(DataConfig.model_fields["format"].annotation)
@@ -246,9 +246,15 @@ def _learnt_tab(session: Session, data: gr.State) -> None:
         facts = gr.HTML(elem_id="dataset-mask-facts")
     tab.select(lambda: True, None, opened, **QUIET)
     _wire_pages(
-        session, show_learnt, [data, model, opened], [mask, facts], pager, first=[data.change], loads=False,
-        again=[opened.change, model.input], progress=mask,
+        session, show_learnt, [data, model, opened, session.selection], [mask, facts], pager, first=[data.change],
+        loads=False, again=[opened.change, model.change, session.selection.change], progress=mask,
     )  # fmt: skip
+    session.selection.change(_model_of, session.selection, model, **QUIET)
+
+
+def _model_of(selection: Selection) -> str:
+    """The Train form's model; another tokenizer may be tried here until that changes."""
+    return selection.teaching.model.name
 
 
 def _wire_pages(
@@ -476,7 +482,13 @@ def _page_note(page: view.Page, count: int, language: str) -> str:
 
 
 def show_learnt(
-    workspace: Workspace, language: str, data: DataConfig, number: int, model: str, opened: bool
+    workspace: Workspace,
+    language: str,
+    data: DataConfig,
+    number: int,
+    model: str,
+    opened: bool,
+    selection: Selection | None = None,
 ) -> tuple[Any, Any, view.Page | None, str]:
     """One row, token by token, as the training sees it. Nothing before the sub-tab was opened: it loads a tokenizer."""
     if not opened:
@@ -490,24 +502,31 @@ def show_learnt(
         "dataset.row_note", language, count=f"{len(rows):,}", origin=row.origin, line=row.line,
         split=say(f"dataset.split.{part}", language),
     )  # fmt: skip
+    teaching = selection.teaching if selection else DEFAULT_TEACHING
     try:
-        mask, facts = learnt(workspace, language, data, row, model or "starter")
+        mask, facts = learnt(workspace, language, data, row, model or "starter", teaching)
     except ChatGuiError as error:
         mask, facts = _mask([], language), _notice(error.text(language), FAILED)
     return mask, facts, page, view.shown(note)
 
 
 @lru_cache(maxsize=16)
-def _limit(model: ModelConfig) -> int:
-    return length_limit(RunConfig(model=model))  # a hub name would be asked for again at each turn of a page
+def _limit(model: ModelConfig, max_length_tokens: int | None) -> int:
+    training = TrainingConfig(max_length_tokens=max_length_tokens)
+    return length_limit(
+        RunConfig(model=model, training=training)
+    )  # a hub name would be asked for again at each turn of a page
 
 
-def learnt(workspace: Workspace, language: str, data: DataConfig, row: Row, model: str) -> tuple[Any, str]:
+def learnt(
+    workspace: Workspace, language: str, data: DataConfig, row: Row, model: str, teaching: Teaching = DEFAULT_TEACHING
+) -> tuple[Any, str]:  # fmt: skip
     """The label mask of a row and the facts under it. Raises ModelError or DataError."""
-    task = task_for(row.item)
-    config = RunConfig(task=task, data=data, model=ModelConfig(name=model))
+    task = teaching.task if isinstance(row.item, teaching.task.ACCEPTS) else task_for(row.item)
+    chosen = teaching.model if teaching.model.name == model else ModelConfig(name=model)
+    config = RunConfig(task=task, data=data, model=chosen)
     template = workspace.template(config)
-    limit = _limit(config.model)
+    limit = _limit(config.model, teaching.max_length_tokens)
     whole = make_example(config, row, template, 2**31)
     warning = ""
     try:

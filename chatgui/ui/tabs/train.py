@@ -19,7 +19,7 @@ from chatgui.text import say
 from chatgui.training.loop import total_steps
 from chatgui.ui import live
 from chatgui.ui.form import Form
-from chatgui.ui.session import QUIET, Selection, Session, bind, label
+from chatgui.ui.session import QUIET, Selection, Session, Teaching, bind, label
 
 TITLE = "tab.train"
 
@@ -40,6 +40,15 @@ def build(session: Session) -> None:
     changes = [component.change for component in form.components.values()]  # type: ignore[attr-defined]
     gr.on(
         [*changes, session.selection.change, session.page.load], refresh, inputs_kwargs=named, outputs=[card, start],
+        trigger_mode="always_last", **QUIET,
+    )  # fmt: skip
+    deciding = [
+        component.change  # type: ignore[attr-defined]
+        for name, component in form.components.items()
+        if name.startswith(("model.", "task.")) or name == "training.max_length_tokens"
+    ]
+    gr.on(
+        deciding, bind(say_what_teaches, form), inputs_kwargs=named, outputs=session.selection,
         trigger_mode="always_last", **QUIET,
     )  # fmt: skip
     start.click(
@@ -117,6 +126,15 @@ def _ready_rows(form: Form, config: RunConfig, splits: Splits, language: str) ->
 def _card(rows: list[tuple[str, str]], missing: bool = False) -> str:
     cells = "".join(f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>" for name, value in rows)
     return f'<dl class="ready{" missing" if missing else ""}">{cells}</dl>'
+
+
+def say_what_teaches(form: Form, language: str, selection: Selection, **values: Any) -> Selection:
+    """The selection with the form's choice of what is learnt; as it was while a value is not allowed."""
+    try:
+        config = _config(form, selection, values)
+    except ConfigError:
+        return selection
+    return replace(selection, teaching=Teaching(config.model, config.task, config.training.max_length_tokens))
 
 
 def start_run(workspace: Workspace, form: Form, language: str, selection: Selection, **values: Any) -> Selection:

@@ -14,8 +14,9 @@ from chatgui.errors import ChatGuiError, DataError
 from chatgui.models import load_template
 from chatgui.prepare import length_limit, make_example
 from chatgui.runs.workspace import Workspace
+from chatgui.tasks.chat import Chat
 from chatgui.ui import conversation_view as view
-from chatgui.ui.session import Selection
+from chatgui.ui.session import Selection, Teaching
 from chatgui.ui.tabs import dataset as tab
 
 
@@ -261,6 +262,16 @@ def test_what_lies_beyond_the_limit_is_shown_as_cut_away(
     whole = len("<hi><x>") - 7 + 1 + 2 + 1 + 1 + 400 + 1  # five marks of one token each, and the bytes
     assert sum(kind == "cut away (beyond the limit)" for _, kind in found) == whole - 256
     assert f"<b>{whole - 256}</b>" in facts
+
+
+def test_the_train_forms_limit_and_turns_decide_what_is_shown_as_learnt(
+    workspace: Workspace, write: Callable[..., str], tiny_model: Path
+) -> None:
+    data = DataConfig(source=write(talk("hi", "y" * 40), talk("b"), talk("c")), validation_fraction=0, test_fraction=0)
+    teaching = Teaching(ModelConfig(name=str(tiny_model)), Chat(teach="everything"), 20)
+    mask, _, *_ = tab.show_learnt(workspace, "en", data, 1, str(tiny_model), True, Selection(data, teaching=teaching))
+    kinds = [kind for _, kind in mask["value"]]
+    assert "prompt (ignored)" not in kinds and "cut away (beyond the limit)" in kinds
 
 
 def test_a_row_whose_reply_is_cut_away_says_that_training_leaves_it_out(

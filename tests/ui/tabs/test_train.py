@@ -14,6 +14,7 @@ from chatgui.errors import ConfigError, DataError, RunError
 from chatgui.fields import knobs
 from chatgui.runs.store import create_run
 from chatgui.runs.workspace import Workspace
+from chatgui.tasks.chat import Chat
 from chatgui.ui.form import Form
 from chatgui.ui.session import Selection
 from chatgui.ui.tabs import train
@@ -176,3 +177,11 @@ def test_when_a_run_has_ended_its_models_are_loaded_ahead_if_it_has_any(workspac
     run = create_run(workspace.home, RunConfig(), state="failed")
     train.load_ahead(workspace, "en", Selection(run=run.id))
     assert not workspace.has_pair(run)
+
+
+def test_the_form_says_what_teaches(selection: Selection) -> None:
+    chosen = values(model__name="gpt2", task__teach="last_reply", training__max_length_tokens=64)
+    teaching = train.say_what_teaches(FORM, "en", selection, **chosen).teaching
+    assert (teaching.model.name, teaching.max_length_tokens) == ("gpt2", 64)
+    assert teaching.task == Chat(teach="last_reply")
+    assert train.say_what_teaches(FORM, "en", selection, **values(training__epochs=0)) is selection
