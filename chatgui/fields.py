@@ -6,7 +6,7 @@ Config. It draws nothing and parses no command line.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -96,7 +96,8 @@ def knobs(config: type[Config], prefix: str = "") -> Iterator[Knob]:
         if not members:
             yield _knob(dotted, field, frozenset())
         elif len(members) == 1:
-            yield from knobs(members[0], f"{dotted}.")
+            elsewhere = _has(field, Elsewhere)  # what holds for a group holds for its fields
+            yield from (replace(k, elsewhere=k.elsewhere or elsewhere) for k in knobs(members[0], f"{dotted}."))
         else:
             yield from _union_knobs(dotted, field, members)
 

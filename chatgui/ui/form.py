@@ -67,6 +67,8 @@ def component(knob: Knob, suggestions: Iterable[Any] | None) -> Component:
         return gr.Dropdown(choices, value=knob.default, **looks)
     if knob.type is bool:
         return gr.Checkbox(value=knob.default, **looks)
+    if knob.optional:  # a gr.Number shows 0 where there is nothing, and sends it
+        return gr.Textbox(value=knob.default, placeholder=label("form.chosen_for_you"), **looks)
     if knob.type in (int, float):
         return gr.Number(value=knob.default, precision=0 if knob.type is int else None, step=_step(knob), **looks)
     return gr.Textbox(value=knob.default, **looks)

@@ -155,6 +155,21 @@ def test_a_bad_value_is_told_under_its_field(server: Server, shared_home: Path, 
     assert len(list_runs(shared_home)) == before
 
 
+def test_opening_the_advanced_form_changes_nothing(server: Server, open_page: Callable[..., Any]) -> None:
+    page = open_page(server.url)
+    tab(page, "Train")
+    page.locator("#ready").get_by_text("all settings are the defaults").wait_for()
+    page.locator("#advanced button").first.click()
+    limit = page.locator("#training-max_length_tokens input, #training-max_length_tokens textarea").first
+    limit.fill("30")
+    limit.press("Tab")
+    page.locator("#ready").get_by_text("Max length tokens").wait_for()
+    assert page.locator("#start").inner_text().startswith("Start")
+    tab(page, "Dataset")
+    page.locator("#dataset-preview").get_by_role("tab", name="What is learnt").click()
+    page.locator("#dataset-mask-facts").get_by_text("30", exact=True).first.wait_for()
+
+
 def test_training_outlives_reload_browser_and_server(
     server: Server, shared_home: Path, open_page: Callable[..., Any]
 ) -> None:
