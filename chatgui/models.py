@@ -29,7 +29,7 @@ def locate(name: str) -> str:
     """
     path = STARTER if name == "starter" else _path(name)
     if path.is_dir():
-        if not (path / "config.json").is_file():
+        if not any((path / name).is_file() for name in ("config.json", "tokenizer_config.json")):
             raise ModelError("model.no_config", name=name)
         return str(path)
     if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1 or not name.strip():
@@ -51,6 +51,8 @@ def context_tokens(config: ModelConfig) -> int:
     from transformers import AutoConfig
 
     path = locate(config.name)
+    if Path(path).is_dir() and not (Path(path) / "config.json").is_file():
+        return LONGEST_DEFAULT_TOKENS  # a tokenizer alone: enough for a report on data
     shape = _guard(config.name, lambda: AutoConfig.from_pretrained(path, **_hub(config)))
     for name in ("max_position_embeddings", "n_positions", "max_sequence_length"):
         if isinstance(value := getattr(shape, name, None), int) and value > 0:
