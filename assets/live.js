@@ -131,6 +131,9 @@ if (settings.kind === "run") {
     return window.chatguiPlotly;
   }
 
+  // The first chart should not wait for its library: a page that has stood open for a while has it already.
+  setTimeout(() => plotly().catch(() => { window.chatguiPlotly = null; }), 3000);
+
   function looks() {
     const style = getComputedStyle(document.body);
     const colour = (name) => style.getPropertyValue(name).trim();
@@ -216,6 +219,7 @@ if (settings.kind === "run") {
     cursor = now.cursor;  // only once it is drawn: a chart that could not be loaded is asked for again
     if (wasLive && !now.live) trigger("ended");
     wasLive = now.live;
+    if (now.live && !facts.children.length) return PERIOD_MS.run / 3;  // the first point is the one waited for
     return now.live ? PERIOD_MS.run : IDLE_MS;
   });
   watch("value", again);
