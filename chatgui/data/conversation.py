@@ -36,7 +36,55 @@ class Document:
     text: str
 
 
-Item = Conversation | Document
+@dataclass(frozen=True)
+class Preference:
+    """Two replies to one prompt, of which one was preferred. The prompt's last turn is the user's."""
+
+    prompt: tuple[Message, ...]
+    chosen: str
+    rejected: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One reply to a prompt, and whether it was found good (KTO's form)."""
+
+    prompt: tuple[Message, ...]
+    reply: str
+    good: bool
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A text, or a pair of texts, and what it is: the names of its labels, or a number to be predicted."""
+
+    text: str
+    label: tuple[str, ...] | float
+    text_pair: str = ""
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """Words and one tag for each, equally many; tags in BIO or BIOES form ("O" is none)."""
+
+    words: tuple[str, ...]
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A text that was offered to a user after a history of others, oldest first, and whether it was taken."""
+
+    history: tuple[str, ...]
+    candidate: str
+    clicked: bool
+    user: str = ""
+    """Who it was, so that a split can keep each user on one side; empty where the data does not say."""
+    seconds: float | None = None
+    """When it was offered (Unix time), so that the future does not leak into the training."""
+
+
+Item = Conversation | Document | Preference | Judged | Labelled | Tagged | Choice
 
 
 @dataclass(frozen=True)
