@@ -103,6 +103,7 @@ class TrainingThread:
                 queued.append(run)
         if queued and not busy:
             self._launch(queued[-1])
+            busy = True  # a spare that did its imports now would take a core from the first steps of this run
         if busy:
             self._quiet_since = time.monotonic()
         elif self._spare is None and time.monotonic() > self._quiet_since + SPARE_AFTER_SECONDS:

@@ -14,7 +14,7 @@ from chatgui.config import RunConfig
 from chatgui.errors import RunError
 from chatgui.events import Resumed, Step
 from chatgui.runs.store import ENDED, Run, create_run
-from chatgui.runs.worker import TrainingThread, start_worker
+from chatgui.runs.worker import POLL_SECONDS, TrainingThread, start_worker
 
 Make = Callable[..., RunConfig]
 Open = Callable[[Path], TrainingThread]
@@ -206,3 +206,15 @@ def test_closing_the_thread_does_not_wait_for_a_spares_imports(home: Path, open_
     assert spare
     thread.close()
     assert spare.poll() is not None
+
+
+def test_the_next_spare_does_not_do_its_imports_while_a_run_takes_its_first_steps(
+    home: Path, make_config: Make, open_thread: Open
+) -> None:
+    thread = open_thread(home)
+    wait_until(lambda: thread._spare)
+    create_run(home, make_config(max_steps=300))
+    thread.wake()
+    wait_until(lambda: thread._workers)
+    time.sleep(3 * POLL_SECONDS)
+    assert thread._spare is None
