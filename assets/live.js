@@ -154,6 +154,9 @@ if (settings.kind === "run") {
   async function draw(figure) {
     const library = await plotly();
     await library.react(chart, figure.data, dressed(figure.layout), {responsive: true, displaylogo: false});
+    if (!plotted) {
+      chart.on("plotly_click", (event) => trigger("choose_step", {run: shown, step: event.points[0].x}));
+    }
     plotted = true;
   }
 

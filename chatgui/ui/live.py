@@ -37,7 +37,12 @@ def status_line(workspace: Workspace) -> gr.HTML:
 
 
 def run_panel(workspace: Workspace) -> gr.HTML:
-    """Progress, chart and buttons of the run whose id is its value. Fires `open_chat` and `ended`."""
+    """Progress, chart and buttons of the run whose id is its value.
+
+    Fires `open_chat`, `ended`, and `choose_step` when a point of the chart is clicked. To hear of that:
+    `panel.choose_step(listener, inputs, outputs, **QUIET)` with `def listener(event: gr.EventData, …)`; `event.run` is
+    the id of the point's run and `event.step` its optimizer step (0 for the look before the first one).
+    """
     return _html(
         "run",
         [
