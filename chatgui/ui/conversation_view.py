@@ -9,19 +9,15 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from chatgui.data.conversation import Conversation, Document, Item, Message, Row
+from chatgui.data.conversation import Row
 from chatgui.data.load import Dropped
 from chatgui.text import say
 from chatgui.tokens.example import IGNORE_INDEX, Example
+from chatgui.ui.item_view import item_html, printable, shown
 
-MESSAGE_CHARACTERS = 1200
-"""Of one message in the preview; what a page shows at once must stay light."""
-TURNS = 24
-"""Of one conversation in the preview."""
 CELL_CHARACTERS = 200
 PIECE_TOKENS = 16
 """Most tokens joined into one piece while they do not decode cleanly."""
-SURROGATES = {code: "\ufffd" for code in range(0xD800, 0xE000)}
 
 
 @dataclass(frozen=True)
@@ -41,24 +37,6 @@ def page_of(count: int, number: float | None, size: int) -> Page:
     return Page(number, pages, (number - 1) * size, min(number * size, count))
 
 
-def printable(text: str) -> str:
-    """Without lone surrogates (JSON allows them, UTF-8 does not) and control characters that no browser shows."""
-    return "".join(c if c >= " " or c in "\n\t" else "\ufffd" for c in text.replace("\r\n", "\n").translate(SURROGATES))
-
-
-def shown(text: str) -> str:
-    """Escaped for HTML; underscores too, since Gradio's page translates whatever looks like its own `__i18n__` mark."""
-    return escape(printable(text)).replace("_", "&#95;")
-
-
-def shortened(text: str, limit: int, language: str) -> str:
-    """HTML of a text, cut behind `limit` characters with a word on how many follow."""
-    if len(text) <= limit:
-        return shown(text)
-    more = say("dataset.more_characters", language, count=f"{len(text) - limit:,}")
-    return f'{shown(text[:limit])}<span class="more">… {escape(more)}</span>'
-
-
 def conversations_html(rows: Sequence[tuple[int, Row, str]], language: str) -> str:
     """Cards of rows, each with its number and its split. Says so when there are none."""
     if not rows:
@@ -72,31 +50,7 @@ def _card(number: int, row: Row, split: str, language: str) -> str:
         f"<header><b>{number:,}</b> <span>{shown(place)}</span>"
         f'<span class="split {split}">{escape(say(f"dataset.split.{split}", language))}</span></header>'
     )
-    return f'<article class="talk">{head}{_item(row.item, language)}</article>'
-
-
-def _item(item: Item, language: str) -> str:
-    if isinstance(item, Document):
-        return f'<div class="document" dir="auto">{shortened(item.text, 2 * MESSAGE_CHARACTERS, language)}</div>'
-    turns = "".join(_turn(message, language) for message in item.messages[:TURNS])
-    over = len(item.messages) - TURNS
-    more = f'<p class="more">{escape(say("dataset.more_turns", language, count=over))}</p>' if over > 0 else ""
-    return turns + _tools(item, language) + more
-
-
-def _turn(message: Message, language: str) -> str:
-    role = escape(say(f"dataset.role.{message.role}", language))
-    text = shortened(message.content, MESSAGE_CHARACTERS, language) or "&nbsp;"
-    return f'<div class="turn {message.role}"><span class="role">{role}</span><div dir="auto">{text}</div></div>'
-
-
-def _tools(item: Conversation, language: str) -> str:
-    if not item.tools:
-        return ""
-    name = escape(say("dataset.tools", language))
-    return (
-        f'<details class="tools"><summary>{name}</summary><pre>{shortened(item.tools, 1200, language)}</pre></details>'
-    )
+    return f'<article class="talk">{head}{item_html(row.item, language)}</article>'
 
 
 def dropped_html(rows: Sequence[Dropped], language: str) -> str:

@@ -24,6 +24,7 @@ from chatgui.tasks.pretrain import Pretrain
 from chatgui.text import DEFAULT_LANGUAGE, say, sentences
 from chatgui.tokens.template import Template
 from chatgui.ui import conversation_view as view
+from chatgui.ui.item_view import shown
 from chatgui.ui.session import DEFAULT_TEACHING, PRIVATE, QUIET, Selection, Session, Teaching, bind, label
 
 TITLE = "tab.dataset"
@@ -380,8 +381,8 @@ def _short(source: str) -> str:
 
 
 def _notice(text: str, attributes: str, more: str = "") -> str:
-    extra = f"<small>{view.shown(more)}</small>" if more else ""
-    return f"<p {attributes}>{view.shown(text)}{extra}</p>"
+    extra = f"<small>{shown(more)}</small>" if more else ""
+    return f"<p {attributes}>{shown(text)}{extra}</p>"
 
 
 # Handlers: showing
@@ -406,7 +407,7 @@ def summary_html(workspace: Workspace, language: str, data: DataConfig) -> str:
     encoding = "" if dataset.encoding == "binary" else say("dataset.encoding", language, encoding=dataset.encoding)
     notes = "".join(f"<li>{escape(note)}</li>" for note in _notes(dataset, splits, data, language))
     return (
-        f'<div class="summary"><p><b>{view.shown(dataset.name)}</b> {escape(how)} '
+        f'<div class="summary"><p><b>{shown(dataset.name)}</b> {escape(how)} '
         f'<span class="whole">{escape(encoding)}</span></p>'
         f'<div class="tiles">{view.tiles_html(counts, language)}</div><ul>{notes}</ul></div>'
     )
@@ -507,7 +508,7 @@ def show_learnt(
         mask, facts = learnt(workspace, language, data, row, model or "starter", teaching)
     except ChatGuiError as error:
         mask, facts = _mask([], language), _notice(error.text(language), FAILED)
-    return mask, facts, page, view.shown(note)
+    return mask, facts, page, shown(note)
 
 
 @lru_cache(maxsize=16)
@@ -541,7 +542,7 @@ def learnt(
     kinds = view.fates(example, whole, template.end_of_turn_id)
     found = list(view.pieces(whole.input_ids, kinds, decode))
     facts = _learnt_facts(language, example.supervised, len(example), len(whole), limit)
-    notes = [view.shown(note) for note in (warning, *_learnt_notes(language, template, task, found)) if note]
+    notes = [shown(note) for note in (warning, *_learnt_notes(language, template, task, found)) if note]
     if several := view.joined_html(found, MOST_JOINED):
         notes.append(f"{escape(say('dataset.note.several_tokens', language))} {several}")
     lines = "".join(f"<li>{note}</li>" for note in notes)

@@ -16,6 +16,7 @@ from chatgui.prepare import length_limit, make_example
 from chatgui.runs.workspace import Workspace
 from chatgui.tasks.chat import Chat
 from chatgui.ui import conversation_view as view
+from chatgui.ui.item_view import shown
 from chatgui.ui.session import Selection, Teaching
 from chatgui.ui.tabs import dataset as tab
 
@@ -175,7 +176,7 @@ def test_the_reason_of_a_left_out_row_is_never_html(workspace: Workspace, write:
 
 
 def test_half_an_emoji_can_be_sent_to_a_browser() -> None:
-    view.shown("\ud83d half").encode("utf-8")
+    shown("\ud83d half").encode("utf-8")
     view.cell({"a": "\ud83d"}).encode("utf-8")
 
 
