@@ -43,6 +43,8 @@ class Step(Event):
     learning_rate: float
     grad_norm: float
     tokens_per_second: float
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Of the task, over the examples of the step: reward margin, accuracy."""
 
 
 @dataclass(frozen=True)

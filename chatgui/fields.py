@@ -43,6 +43,12 @@ class Elsewhere:
 
 
 @dataclass(frozen=True)
+class Derived:
+    """Mark of a field that a run fills from its training data (names of labels, say): it stands in `config.yaml` and
+    can be written there, but is no knob."""
+
+
+@dataclass(frozen=True)
 class Knob:
     """One field under its dotted name, ready for a form, a flag or a table."""
 
@@ -91,6 +97,8 @@ def knobs(config: type[Config], prefix: str = "") -> Iterator[Knob]:
     appears once and names the kinds that have it. Raises TypeError for a field no form could show.
     """
     for name, field in config.model_fields.items():
+        if _has(field, Derived):
+            continue
         dotted = f"{prefix}{name}"
         members = _config_members(field.annotation)
         if not members:
@@ -111,8 +119,9 @@ def _union_knobs(dotted: str, field: FieldInfo, members: tuple[type[Config], ...
     )  # fmt: skip
     owners: dict[str, list[str]] = {}
     for kind, member in kinds.items():
-        for name in member.model_fields:
-            owners.setdefault(name, []).append(kind)
+        for name, field_ in member.model_fields.items():
+            if not _has(field_, Derived):
+                owners.setdefault(name, []).append(kind)
     for name, owning in owners.items():
         if name != KIND:
             yield _knob(f"{dotted}.{name}", kinds[owning[0]].model_fields[name], frozenset(owning))

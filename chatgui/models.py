@@ -5,7 +5,7 @@ Weights are read from safetensors alone and code that comes with a model is neve
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,20 +80,27 @@ def saved_template(folder: Path) -> Template:
     return Template(_guard(str(folder), lambda: AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)))
 
 
-def load_model(config: ModelConfig, head: str, device: "torch.device", dtype: "torch.dtype") -> Any:
-    """A `transformers` model on `device`, in evaluation mode. `head` names the auto class that loads it."""
+def load_model(
+    config: ModelConfig, head: str, device: "torch.device", dtype: "torch.dtype",
+    options: Mapping[str, Any] | None = None,
+) -> Any:  # fmt: skip
+    """A `transformers` model on `device`, in evaluation mode. `head` names the auto class that loads it.
+
+    `options` are settings of the model's config (`num_labels`); the weights of a head that the model does not bring
+    are drawn at random.
+    """
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
     auto = getattr(transformers, head)
-    path = locate(config.name)
+    path, own = locate(config.name), dict(options or {})
     if config.random_weights:
-        shape = _guard(config.name, lambda: transformers.AutoConfig.from_pretrained(path, **_hub(config)))
+        shape = _guard(config.name, lambda: transformers.AutoConfig.from_pretrained(path, **_hub(config), **own))
         model = auto.from_config(shape, dtype=dtype, trust_remote_code=False)
     else:
         model = _guard(
             config.name,
-            lambda: auto.from_pretrained(path, **_hub(config), dtype=dtype, use_safetensors=True),
+            lambda: auto.from_pretrained(path, **_hub(config), **own, dtype=dtype, use_safetensors=True),
         )
     return model.to(device).eval()
 

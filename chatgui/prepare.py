@@ -1,5 +1,6 @@
 """From a RunConfig to examples: load, split, encode. The page's preview and the worker call the same function."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,8 @@ from chatgui.tokens.template import Template
 class Prepared:
     """Everything a run reads, nothing it writes. `train` and `validation` are arranged as the task wants them."""
 
+    config: RunConfig
+    """The config with its task fitted to the training rows."""
     dataset: Dataset
     splits: Splits
     template: Template
@@ -46,6 +49,7 @@ def prepare(config: RunConfig) -> Prepared:
     """Raises DataError or ModelError with the sentence to show; also when no training row can teach anything."""
     dataset = load(config.data)
     splits = split(dataset.rows, config.data)
+    config = fit(config, splits.train)
     template = load_template(config.model)
     limit = length_limit(config)
     encoded = {name: encode(config, splits.named(name), template, limit) for name in ("train", "validation")}
@@ -58,7 +62,13 @@ def prepare(config: RunConfig) -> Prepared:
     train, validation = (
         tuple(config.task.arrange(list(encoded[name].examples), limit)) for name in ("train", "validation")
     )
-    return Prepared(dataset, splits, template, limit, encoded["train"], train, validation)
+    return Prepared(config, dataset, splits, template, limit, encoded["train"], train, validation)
+
+
+def fit(config: RunConfig, rows: Sequence[Row]) -> RunConfig:
+    """The config with its task fitted to some rows: those it cannot learn from do not count."""
+    items = [row.item for row in rows if isinstance(row.item, config.task.ACCEPTS)]
+    return config.model_copy(update={"task": config.task.fitted(items)})
 
 
 def encode(config: RunConfig, rows: tuple[Row, ...], template: Template, limit_tokens: int) -> Encoded:
@@ -69,8 +79,8 @@ def encode(config: RunConfig, rows: tuple[Row, ...], template: Template, limit_t
 def report(config: RunConfig, language: str = DEFAULT_LANGUAGE) -> dict[str, Any]:
     """What `chatgui data --json` prints, in plain values; seen with the eyes of the task that the rows are for."""
     dataset = load(config.data)
-    config = config.model_copy(update={"task": task_for(dataset.rows[0].item)})
     splits = split(dataset.rows, config.data)
+    config = fit(config.model_copy(update={"task": task_for(dataset.rows[0].item)}), splits.train)
     limit = length_limit(config)
     encoded = encode(config, dataset.rows, load_template(config.model), limit)
     dropped = [

@@ -14,7 +14,7 @@ from chatgui.fields import Config
 from chatgui.tasks import Task
 
 PACKAGE = Path(chatgui.__file__).parent
-NO_TASK = {"loss", "causal"}
+NO_TASK = {"base", "causal", "loss"}
 """What tasks share."""
 
 
@@ -50,7 +50,7 @@ def test_a_format_can_be_chosen_by_its_name() -> None:
 
 @pytest.mark.parametrize("task", members(Task), ids=lambda task: task.__name__)
 def test_a_task_has_what_a_task_needs(task: type[Config]) -> None:
-    assert {"HEAD", "make_example", "arrange", "loss", "metrics"} <= set(dir(task))
+    assert {"HEAD", "make_example", "arrange", "loss", "metrics", "fitted", "head_options"} <= set(dir(task))
 
 
 @pytest.mark.parametrize("adapter", members(Adapter), ids=lambda adapter: adapter.__name__)

@@ -1,6 +1,7 @@
 """Loss over a whole split, as training watches it and as the scorecard states it."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,10 +13,15 @@ from chatgui.tokens.example import Example
 
 
 def mean_loss(model: Any, task: Task, examples: Sequence[Example], budget_tokens: int) -> float:
-    """Mean loss in nats per labelled token over all examples together. Leaves the model in the mode it was in.
+    """Mean loss in nats per labelled token (or per sequence with a target) over all examples together.
 
-    Raises ModelError when the model's loss is no number any more.
+    Leaves the model in the mode it was in. Raises ModelError when the model's loss is no number any more.
     """
+    return measure(model, task, examples, budget_tokens)[0]
+
+
+def measure(model: Any, task: Task, examples: Sequence[Example], budget_tokens: int) -> tuple[float, dict[str, float]]:
+    """`mean_loss` and the task's metrics beside it."""
     import torch
 
     was_training = model.training
@@ -23,13 +29,15 @@ def mean_loss(model: Any, task: Task, examples: Sequence[Example], budget_tokens
     lengths = [len(example) for example in examples]
     device = next(model.parameters()).device
     loss, count = 0.0, 0
+    tally: Counter[str] = Counter()
     with torch.inference_mode(), precision(device):
         for part in micro_batches(range(len(examples)), lengths, budget_tokens):
             batch = collate([examples[index] for index in part], device)
             loss += task.loss(model, batch).item()
             count += batch.supervised
+            tally.update(batch.tally)
     model.train(was_training)
     mean = loss / max(1, count)
     if not math.isfinite(mean):
         raise ModelError("model.not_finite")
-    return mean
+    return mean, {**task.metrics(mean), **{name: total / max(1, count) for name, total in tally.items()}}

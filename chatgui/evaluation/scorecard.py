@@ -7,7 +7,7 @@ from chatgui.config import RunConfig
 from chatgui.data.load import load
 from chatgui.data.split import split
 from chatgui.errors import DataError
-from chatgui.evaluation.losses import mean_loss
+from chatgui.evaluation.losses import measure
 from chatgui.generation.pair import Pair, load_pair
 from chatgui.prepare import encode, length_limit
 
@@ -27,6 +27,6 @@ def evaluate_pair(config: RunConfig, folder: Path, split_name: str, pair: Pair |
     row: dict[str, Any] = {"split": split_name, "rows": len(encoded.examples)}
     for side, voice in (("base", pair.base), ("tuned", pair.tuned)):
         with voice.active():
-            loss = mean_loss(voice.model, config.task, examples, config.training.micro_batch_tokens)
-        row[side] = {"loss": loss, **config.task.metrics(loss), "weights": voice.weights}
+            loss, metrics = measure(voice.model, config.task, examples, config.training.micro_batch_tokens)
+        row[side] = {"loss": loss, **metrics, "weights": voice.weights}
     return row

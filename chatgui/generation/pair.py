@@ -58,7 +58,8 @@ def load_pair(config: RunConfig, folder: Path) -> Pair:
         import torch
 
         torch.manual_seed(config.training.seed)
-    base = models.load_model(config.model, config.task.HEAD, device, models.frozen_dtype(device))
+    options = config.task.head_options()
+    base = models.load_model(config.model, config.task.HEAD, device, models.frozen_dtype(device), options)
     base_print = models.weights_fingerprint(base)
     context = models.context_tokens(config.model)
     stop_ids = models.stop_ids(base, template)
@@ -68,7 +69,7 @@ def load_pair(config: RunConfig, folder: Path) -> Pair:
         voices = Voice(model, "off", base_print, lock), Voice(model, "on", models.weights_fingerprint(model), lock)
     else:
         own = ModelConfig(name=str(folder))
-        tuned = models.load_model(own, config.task.HEAD, device, models.frozen_dtype(device))
+        tuned = models.load_model(own, config.task.HEAD, device, models.frozen_dtype(device), options)
         voices = (
             Voice(base, "none", base_print, lock),
             Voice(tuned, "none", models.weights_fingerprint(tuned), RLock()),

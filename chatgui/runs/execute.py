@@ -117,6 +117,9 @@ def _train(run: Run, journal: _Journal) -> None:
 
     journal.emit(Stage("data"))
     prepared = prepare(config)
+    if prepared.config != config:  # what the task learnt of the data belongs to the run: a resumed one must not differ
+        config = prepared.config
+        run.rewrite_config(config)
     for notice in _notices(prepared):
         journal.emit(notice)
     write_atomically(run.folder / "splits.json", json.dumps(prepared.splits.fingerprints()))
@@ -170,7 +173,8 @@ def _model(config: RunConfig, total_steps: int) -> Any:
     torch.manual_seed(config.training.seed)
     device = models.best_device()
     dtype = models.frozen_dtype(device) if config.adapter.FREEZES_BASE else torch.float32
-    model = config.adapter.attach(models.load_model(config.model, config.task.HEAD, device, dtype), total_steps)
+    base = models.load_model(config.model, config.task.HEAD, device, dtype, config.task.head_options())
+    model = config.adapter.attach(base, total_steps)
     for weight in model.parameters():
         if weight.requires_grad:  # what learns is kept in full precision, whatever the frozen weights have
             weight.data = weight.data.float()

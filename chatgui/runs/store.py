@@ -61,6 +61,12 @@ class Run:
         """The whole config as it was at the start."""
         return read_config(self.folder / "config.yaml")
 
+    def rewrite_config(self, config: RunConfig) -> None:
+        """Replace the config by one that says more, atomically."""
+        temporary = self.folder / ".config.yaml"
+        write_config(config, temporary)
+        temporary.replace(self.folder / "config.yaml")
+
     @property
     def model_folder(self) -> Path:
         """Where the result is, once `has_model`."""

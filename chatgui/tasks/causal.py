@@ -3,6 +3,7 @@
 import math
 from typing import TYPE_CHECKING, Any
 
+from chatgui.tasks.base import TaskBase
 from chatgui.tasks.loss import token_loss
 from chatgui.tokens.batches import Batch
 
@@ -10,11 +11,10 @@ if TYPE_CHECKING:
     import torch
 
 
-class CausalTask:
+class CausalTask(TaskBase):
     """Next-token prediction."""
 
     HEAD = "AutoModelForCausalLM"
-    """Name of the `transformers` class that loads the model with the task's head."""
 
     def loss(self, model: Any, batch: Batch) -> "torch.Tensor":
         """Sum of the negative log-likelihoods over the batch's labels, in nats."""

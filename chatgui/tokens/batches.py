@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chatgui.tokens.example import IGNORE_INDEX, Example
@@ -18,7 +18,8 @@ WINDOW_BATCHES = 16
 class Batch:
     """`input_ids` and `labels`, both (B, T), padded on the right.
 
-    Right-hand padding needs no attention mask in a causal model: no real token looks to its right.
+    Right-hand padding needs no attention mask in a causal model: no real token looks to its right. An example with
+    rivals takes one row for itself and one for each rival behind it.
     """
 
     input_ids: "torch.Tensor"
@@ -26,7 +27,14 @@ class Batch:
     tokens: int
     """Real tokens, padding not counted."""
     supervised: int
-    """Labels that teach."""
+    """Labels or whole sequences that teach: what the sum of losses is divided by."""
+    lengths: "torch.Tensor"
+    """Real tokens of each row (B)."""
+    targets: "torch.Tensor | None" = None
+    """Targets of the examples (N, K), float32, where they have any."""
+    tally: dict[str, float] = field(default_factory=dict)
+    """Sums over the batch that the task's loss leaves here (rewards, right answers); divided by `supervised`, they are
+    its metrics."""
 
 
 def plan_epoch(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
@@ -59,12 +67,17 @@ def collate(examples: Sequence[Example], device: "torch.device | str" = "cpu") -
     """Tensors on `device`. Padding ids are 0: their labels are IGNORE_INDEX and nothing real attends to them."""
     import torch
 
-    width = max(map(len, examples))
-    input_ids = [list(example.input_ids) + [0] * (width - len(example)) for example in examples]
-    labels = [list(example.labels) + [IGNORE_INDEX] * (width - len(example)) for example in examples]
+    rows = [row for example in examples for row in (example, *example.rivals)]
+    lengths = [len(row.input_ids) for row in rows]
+    width = max(lengths)
+    input_ids = [list(row.input_ids) + [0] * (width - len(row.input_ids)) for row in rows]
+    labels = [list(row.labels) + [IGNORE_INDEX] * (width - len(row.labels)) for row in rows]
+    targets = [example.target for example in examples]
     return Batch(
         input_ids=torch.tensor(input_ids, device=device),
         labels=torch.tensor(labels, device=device),
         tokens=sum(map(len, examples)),
         supervised=sum(example.supervised for example in examples),
+        lengths=torch.tensor(lengths, device=device),
+        targets=torch.tensor(targets, device=device) if all(targets) else None,
     )

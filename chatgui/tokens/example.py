@@ -18,14 +18,21 @@ class Example:
     labels: tuple[int, ...]
     cut_tokens: int = 0
     """Tokens that did not fit and were left out at the end."""
+    target: tuple[float, ...] = ()
+    """What the example as a whole is, for a task that judges sequences and not tokens: a class, a number, a vote."""
+    rivals: "tuple[Example, ...]" = ()
+    """Further sequences that it is weighed against (the rejected reply, say), equally many in every example."""
 
     def __len__(self) -> int:
-        return len(self.input_ids)
+        return len(self.input_ids) + sum(map(len, self.rivals))
 
     @property
     def supervised(self) -> int:
-        """Labels that teach. The first token has nothing before it to be predicted from, so it never does."""
-        return sum(label != IGNORE_INDEX for label in self.labels[1:])
+        """What the loss is a mean over: 1 for a sequence with a target, else the labels that teach.
+
+        The first token has nothing before it to be predicted from, so it never does.
+        """
+        return 1 if self.target else sum(label != IGNORE_INDEX for label in self.labels[1:])
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chatgui.config import TrainingConfig
 from chatgui.errors import ModelError
-from chatgui.evaluation.losses import mean_loss
+from chatgui.evaluation.losses import measure
 from chatgui.events import Evaluation, Event, Step
 from chatgui.models import precision
 from chatgui.tasks import Task
@@ -88,8 +89,8 @@ def train(
     def look(at: int) -> float | None:
         if not validation_examples:
             return None
-        loss = mean_loss(model, task, validation_examples, config.micro_batch_tokens)
-        emit(Evaluation(at, "validation", loss, task.metrics(loss)))
+        loss, metrics = measure(model, task, validation_examples, config.micro_batch_tokens)
+        emit(Evaluation(at, "validation", loss, metrics))
         return loss
 
     validation_loss = None if resume else look(0)
@@ -105,7 +106,7 @@ def train(
         parts = [
             [train_examples[i] for i in part] for part in micro_batches(indices, lengths, config.micro_batch_tokens)
         ]
-        loss, grad_norm, step_tokens = _step(model, task, parts, list(weights.values()), config)
+        loss, grad_norm, step_tokens, metrics = _step(model, task, parts, list(weights.values()), config)
         if not math.isfinite(loss + grad_norm):
             raise ModelError("training.diverged", step=step + 1, rate=f"{rate:g}")
         for optimizer, schedule in zip(optimizers, schedules, strict=True):
@@ -116,7 +117,8 @@ def train(
         tokens += step_tokens
         now = time.monotonic()
         epoch = step / steps_per_epoch(len(lengths), config.batch_size)
-        emit(Step(step, epoch, tokens, now - started, loss, rate, grad_norm, step_tokens / max(now - began, 1e-9)))
+        speed = step_tokens / max(now - began, 1e-9)
+        emit(Step(step, epoch, tokens, now - started, loss, rate, grad_norm, speed, metrics))
         recent = [*recent[-19:], loss]
         stopped = should_stop()
         if stopped:
@@ -134,8 +136,11 @@ def train(
 def _step(
     model: Any, task: Task, parts: Sequence[Sequence[Example]], weights: "list[torch.nn.Parameter]",
     config: TrainingConfig,
-) -> tuple[float, float, int]:  # fmt: skip
-    """Gradients of the mean over all labelled tokens of the step, whatever its micro-batches."""
+) -> tuple[float, float, int, dict[str, float]]:  # fmt: skip
+    """Gradients of the mean over all labelled tokens of the step, whatever its micro-batches.
+
+    Returns that mean, the length of the gradient before it is shortened, the tokens, and the task's metrics.
+    """
     import torch
 
     model.train()
@@ -149,7 +154,11 @@ def _step(
         loss.backward()
         total += loss.detach()
     grad_norm = torch.nn.utils.clip_grad_norm_(weights, config.max_grad_norm)
-    return total.item(), grad_norm.item(), sum(batch.tokens for batch in batches)
+    tally: Counter[str] = Counter()
+    for batch in batches:
+        tally.update(batch.tally)
+    metrics = {name: value / supervised for name, value in tally.items()}
+    return total.item(), grad_norm.item(), sum(batch.tokens for batch in batches), metrics
 
 
 def _steps(lengths: Sequence[int], config: TrainingConfig, done: int, total: int) -> Iterator[list[int]]:

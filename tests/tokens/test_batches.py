@@ -46,3 +46,16 @@ def test_a_batch_is_padded_on_the_right_with_nothing_to_learn() -> None:
     assert batch.input_ids.tolist() == [[1, 2, 3], [4, 5, 0]]
     assert batch.labels.tolist() == [[IGNORE_INDEX, 2, 3], [IGNORE_INDEX, 5, IGNORE_INDEX]]
     assert (batch.tokens, batch.supervised) == (5, 3)
+
+
+def test_rivals_lie_behind_their_example_and_count_as_its_tokens() -> None:
+    pair = Example((1, 2), (-100, 2), target=(1.0,), rivals=(Example((3, 4, 5), (-100, 4, 5)),))
+    batch = collate([pair, pair])
+    assert batch.input_ids.tolist() == [[1, 2, 0], [3, 4, 5], [1, 2, 0], [3, 4, 5]]
+    assert batch.lengths.tolist() == [2, 3, 2, 3]
+    assert (batch.tokens, batch.supervised) == (10, 2)
+    assert batch.targets is not None and batch.targets.tolist() == [[1.0], [1.0]]
+
+
+def test_examples_without_a_target_have_none_in_the_batch() -> None:
+    assert collate([Example((1, 2), (1, 2))]).targets is None

@@ -1,0 +1,29 @@
+"""What a task is, to everybody who uses one: its promises, with the answers of a task that needs nothing special."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+from chatgui.data.conversation import Item
+
+
+class TaskBase:
+    """A task is a Config with `kind`, ACCEPTS, HEAD, `make_example`, `arrange` and `loss`, and what stands here."""
+
+    HEAD: ClassVar[str]
+    """Name of the `transformers` class that loads the model with the task's head."""
+    PADDED: ClassVar[bool] = False
+    """Whether the loss needs one row of the batch for each sequence; others may be laid end to end."""
+    PREDICTS: ClassVar[bool] = False
+    """Whether the result says what something is (`tasks/predicting.py`) instead of replying."""
+
+    def fitted(self, items: Sequence[Item]) -> Self:
+        """The task with what it must know of the training data: the names of its labels, say."""
+        return self
+
+    def head_options(self) -> dict[str, Any]:
+        """Settings of the model's config that its head is made with: `num_labels`, `id2label`."""
+        return {}
+
+    def metrics(self, loss: float) -> dict[str, float]:
+        """What follows from the mean loss alone; what a batch tells besides is in `Batch.tally`."""
+        return {}
