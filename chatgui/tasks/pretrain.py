@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from chatgui.data.conversation import Conversation, Document, Item
-from chatgui.errors import ModelError
+from chatgui.errors import DataError, ModelError
 from chatgui.fields import Config
 from chatgui.tasks.causal import CausalTask
 from chatgui.tokens.example import Example
@@ -27,8 +27,12 @@ class Pretrain(CausalTask, Config):
         tokenizer = template.tokenizer
         if tokenizer.eos_token_id is None:
             raise ModelError("model.no_eos", name=tokenizer.name_or_path)
-        text = template.render(item.as_dicts()).text if isinstance(item, Conversation) else item.text
-        ids = (*tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"], tokenizer.eos_token_id)
+        if isinstance(item, Conversation):
+            ids = (*template.encode(item)[0], tokenizer.eos_token_id)
+        elif isinstance(item, Document):
+            ids = (*template.encode_text(item.text), tokenizer.eos_token_id)
+        else:
+            raise DataError("task.needs_conversations")
         return Example(ids, ids)
 
     def arrange(self, examples: list[Example], max_length_tokens: int) -> list[Example]:

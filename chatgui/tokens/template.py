@@ -13,6 +13,7 @@ from typing import Any
 from chatgui.data.conversation import Conversation
 from chatgui.errors import DataError, ModelError
 from chatgui.tokens.example import Span
+from chatgui.tokens.literal import Literals
 
 PLAIN_TEMPLATE = (
     "{%- for message in messages -%}"
@@ -34,6 +35,8 @@ class Rendered:
 
     text: str
     replies: tuple[Span, ...]
+    literals: tuple[Span, ...] = ()
+    """Where a message holds text that reads like a control token; it is spelt, not obeyed."""
 
 
 class Template:
@@ -53,6 +56,7 @@ class Template:
                 raise ModelError("model.no_eos", name=tokenizer.name_or_path)
             tokenizer.chat_template = PLAIN_TEMPLATE
         self.tokenizer = tokenizer
+        self.literals = Literals(tokenizer)
 
     @property
     def is_plain(self) -> bool:
@@ -93,6 +97,18 @@ class Template:
 
     def render(self, messages: list[dict[str, str]], tools: str = "") -> Rendered:
         """Raises DataError when the template refuses the messages (an order of roles it does not know, say)."""
+        if not self._has_literals(messages, tools):
+            return self._render(messages, tools)
+        texts, hidden = self.literals.hide([*(message["content"] for message in messages), tools])
+        quoted = [{**message, "content": text} for message, text in zip(messages, texts, strict=False)]
+        rendered = self._render(quoted, texts[-1])
+        text, replies, literals = hidden.reveal(rendered.text, rendered.replies)
+        return Rendered(text, tuple(replies), tuple(literals))
+
+    def _has_literals(self, messages: list[dict[str, str]], tools: str) -> bool:
+        return any(self.literals.found(message["content"]) for message in messages) or self.literals.found(tools)
+
+    def _render(self, messages: list[dict[str, str]], tools: str) -> Rendered:
         if self.has_marks:
             from transformers.utils.chat_template_utils import render_jinja_template
 
@@ -103,23 +119,39 @@ class Template:
             )  # fmt: skip
             return Rendered(texts[0], tuple(self._with_end(texts[0], start, stop) for start, stop in spans[0]))
         text = self._text(messages, tools)
-        spans = [
+        replies = [
             self._reply_by_prefix(messages, index, text, tools)
             for index, message in enumerate(messages)
             if message["role"] == "assistant"
         ]
-        return Rendered(text, tuple(spans))
+        return Rendered(text, tuple(replies))
 
     def encode(self, conversation: Conversation) -> tuple[list[int], list[int], Rendered]:
         """Ids (T), the character each begins at (T), and the text with its replies."""
         rendered = self.render(conversation.as_dicts(), conversation.tools)
+        return *self._encode(rendered), rendered
+
+    def _encode(self, rendered: Rendered) -> tuple[list[int], list[int]]:
+        if rendered.literals:
+            return self.literals.encode(rendered.text, rendered.literals)
         encoded = self.tokenizer(rendered.text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-        return list(encoded["input_ids"]), [start for start, _ in encoded["offset_mapping"]], rendered
+        return list(encoded["input_ids"]), [start for start, _ in encoded["offset_mapping"]]
+
+    def encode_text(self, text: str) -> list[int]:
+        """Ids of a text that no template frames; what reads like a control token in it is spelt."""
+        if self.literals.found(text):
+            return self.literals.spell(text)[0]
+        return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     def prompt_ids(self, messages: list[dict[str, str]]) -> list[int]:
         """Ids of everything before the next reply, opening included: what a chat sends to the model."""
-        text = self._text(messages, "", add_generation_prompt=True)
-        return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+        if not self._has_literals(messages, ""):
+            text = self._text(messages, "", add_generation_prompt=True)
+            return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+        texts, hidden = self.literals.hide(message["content"] for message in messages)
+        quoted = [{**message, "content": text} for message, text in zip(messages, texts, strict=True)]
+        text, _, literals = hidden.reveal(self._text(quoted, "", add_generation_prompt=True), ())
+        return self.literals.encode(text, literals)[0]
 
     def decode(self, ids: list[int]) -> str:
         """A reply as text, without its special tokens and without the space that PLAIN_TEMPLATE puts before it."""
