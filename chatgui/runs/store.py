@@ -84,6 +84,11 @@ class Run:
         return self.model_folder
 
     @property
+    def reviews(self) -> Path:
+        """Reviews, their pairs and votes, and thumbs from the chat: `evaluation.reviews` reads and writes it."""
+        return self.folder / "reviews.jsonl"
+
+    @property
     def log(self) -> Path:
         """Everything the worker printed."""
         return self.folder / "log.txt"
