@@ -92,6 +92,8 @@ def load_model(
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
+    if options:  # a head that the model does not bring is drawn at random: as meant, and no news to a reader
+        transformers.utils.logging.set_verbosity_error()
     auto = getattr(transformers, head)
     path, own = locate(config.name), dict(options or {})
     if config.random_weights:

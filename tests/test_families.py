@@ -14,7 +14,7 @@ from chatgui.fields import Config
 from chatgui.tasks import Task
 
 PACKAGE = Path(chatgui.__file__).parent
-NO_TASK = {"base", "causal", "loss"}
+NO_TASK = {"base", "causal", "likelihood", "loss", "predicting"}
 """What tasks share."""
 
 

@@ -58,7 +58,7 @@ def load_pair(config: RunConfig, folder: Path) -> Pair:
         import torch
 
         torch.manual_seed(config.training.seed)
-    options = config.task.head_options()
+    options = config.task.head_options(template)
     base = models.load_model(config.model, config.task.HEAD, device, models.frozen_dtype(device), options)
     base_print = models.weights_fingerprint(base)
     context = models.context_tokens(config.model)

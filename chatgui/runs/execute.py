@@ -27,6 +27,7 @@ from chatgui.runs.store import Run, write_atomically
 
 if TYPE_CHECKING:
     from chatgui.prepare import Prepared
+    from chatgui.tokens.template import Template
     from chatgui.training.loop import Outcome, Snapshot
 
 STATE_SECONDS = 0.5
@@ -126,7 +127,7 @@ def _train(run: Run, journal: _Journal) -> None:
     total = total_steps(len(prepared.train), config.training)
     run.set_state(total_steps=total)
     journal.emit(Stage("model"))
-    model = _model(config, total)
+    model = _model(config, prepared.template, total)
     start = _last_snapshot(run, model.device)
     if start:
         journal.emit(Resumed(start.step))
@@ -164,7 +165,7 @@ def _notices(prepared: "Prepared") -> Iterator[Notice]:
         yield Notice("run.rows_cut", {"count": prepared.encoded.cut, "limit": prepared.max_length_tokens})
 
 
-def _model(config: RunConfig, total_steps: int) -> Any:
+def _model(config: RunConfig, template: "Template", total_steps: int) -> Any:
     """The model with its adapter, on the best device. The seed fixes the adapter's first weights."""
     import torch
 
@@ -173,7 +174,7 @@ def _model(config: RunConfig, total_steps: int) -> Any:
     torch.manual_seed(config.training.seed)
     device = models.best_device()
     dtype = models.frozen_dtype(device) if config.adapter.FREEZES_BASE else torch.float32
-    base = models.load_model(config.model, config.task.HEAD, device, dtype, config.task.head_options())
+    base = models.load_model(config.model, config.task.HEAD, device, dtype, config.task.head_options(template))
     model = config.adapter.attach(base, total_steps)
     for weight in model.parameters():
         if weight.requires_grad:  # what learns is kept in full precision, whatever the frozen weights have

@@ -1,15 +1,16 @@
 """What a model can be taught to do. The union is the registry, and the order in which the form offers the kinds."""
 
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
 from pydantic import Field
 
 from chatgui.data.conversation import Item
 from chatgui.tasks.chat import Chat
+from chatgui.tasks.classification import Classification
 from chatgui.tasks.pretrain import Pretrain
 
-KINDS: tuple[type[Chat] | type[Pretrain], ...] = (Chat, Pretrain)
-Task = Annotated[Chat | Pretrain, Field(discriminator="kind")]
+Task = Annotated[Chat | Pretrain | Classification, Field(discriminator="kind")]
+KINDS: tuple[type[Any], ...] = get_args(get_args(Task)[0])
 
 
 def task_for(item: Item) -> Task:

@@ -1,9 +1,12 @@
 """What a task is, to everybody who uses one: its promises, with the answers of a task that needs nothing special."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from chatgui.data.conversation import Item
+
+if TYPE_CHECKING:
+    from chatgui.tokens.template import Template
 
 
 class TaskBase:
@@ -20,8 +23,8 @@ class TaskBase:
         """The task with what it must know of the training data: the names of its labels, say."""
         return self
 
-    def head_options(self) -> dict[str, Any]:
-        """Settings of the model's config that its head is made with: `num_labels`, `id2label`."""
+    def head_options(self, template: "Template") -> dict[str, Any]:
+        """Settings of the model's config that its head is made with: `num_labels`, `id2label`, `pad_token_id`."""
         return {}
 
     def metrics(self, loss: float) -> dict[str, float]:
