@@ -17,7 +17,8 @@ from chatgui import __version__
 from chatgui.config import RunConfig, read_config
 from chatgui.errors import ChatGuiError, ConfigError
 from chatgui.events import Evaluation, Event, Failed, Notice, Stage, Step
-from chatgui.fields import build_flat, knobs
+from chatgui.export.options import ExportConfig
+from chatgui.fields import build, build_flat, knobs
 from chatgui.runs import store
 from chatgui.text import preferred_language, say
 
@@ -83,6 +84,15 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = verb("evaluate", _evaluate)
     evaluate.add_argument("name", metavar="RUN")
     evaluate.add_argument("--split", default="test", choices=("train", "validation", "test"))
+    export = verb("export", _export)
+    export.add_argument("name", metavar="RUN")
+    export.add_argument("--out", metavar="DIR", required=True, help=say("cli.out", LANGUAGE))
+    for knob in knobs(ExportConfig, "export."):
+        export.add_argument(
+            "--" + knob.name.removeprefix("export.").replace("_", "-"), dest=knob.name, default=argparse.SUPPRESS,
+            metavar="|".join(map(str, knob.choices)) or knob.type.__name__.upper(),
+            help=f"{knob.info(LANGUAGE)} [{knob.default}]",
+        )  # fmt: skip
     for command, prefixes in ((data, ("data.",)), (train, ("",))):
         _add_flags(command, prefixes, lambda knob: f"--{knob.name}")
     _add_flags(compare, ("generation.",), lambda knob: "--" + knob.name.removeprefix("generation.").replace("_", "-"))
@@ -252,6 +262,24 @@ def _compared(row: dict[str, Any]) -> str:
 
 def _below(flat: dict[str, Any], prefix: str) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in flat.items() if name.startswith(prefix)}
+
+
+def _export(options: argparse.Namespace) -> int:
+    from chatgui.runs.export import export_run
+
+    run = store.find_run(store.home_folder(options.home), options.name)
+    given = _below(vars(options), "export.")
+    row = export_run(
+        run, build(ExportConfig, given), Path(options.out).expanduser(),
+        lambda key: None if options.json else print(say(key, LANGUAGE), flush=True),
+    )  # fmt: skip
+    if options.json:
+        print(json.dumps(row, ensure_ascii=False))
+        return 0
+    print(say("export.done", LANGUAGE, path=row["path"], megabytes=f"{row['bytes'] / 1e6:.1f}"))
+    if "largest_logit_difference" in row:
+        print(say("export.difference", LANGUAGE, difference=f"{row['largest_logit_difference']:.2g}"))
+    return 0
 
 
 def _evaluate(options: argparse.Namespace) -> int:

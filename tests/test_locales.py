@@ -11,15 +11,16 @@ from string import Formatter
 import pytest
 
 from chatgui.config import RunConfig
+from chatgui.export.options import ExportConfig
 from chatgui.fields import knobs
 from chatgui.text import LOCALES, languages, sentences
 
 PACKAGE = LOCALES.parent
-KNOBS = {knob.name: knob for knob in knobs(RunConfig)}
+KNOBS = {knob.name: knob for knob in (*knobs(RunConfig), *knobs(ExportConfig, "export."))}
 TRANSLATIONS = [language for language in languages() if language != "en"]
 
 
-SPEAKERS = ("say", "label", "fail", "Notice", "Stage")
+SPEAKERS = ("say", "tell", "label", "fail", "Notice", "Stage")
 """Functions whose first argument is a key; the name of every error class is one as well."""
 
 

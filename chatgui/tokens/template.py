@@ -90,7 +90,7 @@ class Template:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"][-1]
 
     @cached_property
-    def _opening(self) -> str:
+    def opening(self) -> str:
         """What the template writes before a reply."""
         asked = [{"role": "user", "content": "a"}]
         return self._text(asked, "", add_generation_prompt=True).removeprefix(self._text(asked, ""))
@@ -173,7 +173,7 @@ class Template:
         if index:
             before = self._text(messages[:index], tools, add_generation_prompt=True)
         else:  # templates refuse an empty list; what stands before the first opening (a default system turn) is prompt
-            before = text[: text.find(self._opening) + len(self._opening)] if self._opening in text else ""
+            before = text[: text.find(self.opening) + len(self.opening)] if self.opening in text else ""
         through = self._text(messages[: index + 1], tools)
         if not (text.startswith(before) and text.startswith(through)):
             raise DataError("template.cannot_mask", turn=index + 1)
