@@ -7,9 +7,10 @@ from pydantic import Field
 from chatgui.data.conversation import Item
 from chatgui.tasks.chat import Chat
 from chatgui.tasks.classification import Classification
+from chatgui.tasks.preference import Prefer
 from chatgui.tasks.pretrain import Pretrain
 
-Task = Annotated[Chat | Pretrain | Classification, Field(discriminator="kind")]
+Task = Annotated[Chat | Prefer | Pretrain | Classification, Field(discriminator="kind")]
 KINDS: tuple[type[Any], ...] = get_args(get_args(Task)[0])
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from chatgui.tasks.loss import CHUNK_BYTES, has_plain_output
 from chatgui.tokens.batches import Batch, collate, micro_batches
 from chatgui.tokens.example import IGNORE_INDEX, Example
 
@@ -11,33 +10,25 @@ if TYPE_CHECKING:
     import torch
 
 
-def sequence_log_probs(model: Any, batch: Batch) -> "torch.Tensor":
-    """Log-probability of each row's labels (B), in nats, float32; rows must be padded, not laid end to end."""
-    import torch
-    from torch.utils.checkpoint import checkpoint
+def label_log_probs(model: Any, input_ids: "torch.Tensor", labels: "torch.Tensor") -> "torch.Tensor":
+    """Log-probability of each label (B, T-1), in nats, float32, 0 where there is none; rows are padded on the right.
 
-    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
-    targets = batch.labels[:, 1:]  # (B, T-1): position t predicts token t+1
+    Logits are made only for the columns in which some row has a label: prompts cost none.
+    """
+    import torch
+
+    targets = labels[:, 1:]  # (B, T-1): position t predicts token t+1
     wanted = targets != IGNORE_INDEX
-    rows = wanted.nonzero()[:, 0]
-    if has_plain_output(causal):
-        output = causal.get_output_embeddings()
-        hidden = causal.get_decoder()(input_ids=batch.input_ids, use_cache=False).last_hidden_state
-        hidden = hidden[:, :-1][wanted]  # (N, D): only where there is a label
-        chunk = max(1, CHUNK_BYTES // (4 * output.weight.shape[0]))
-        parts = zip(hidden.split(chunk), targets[wanted].split(chunk), strict=True)
-        found = [checkpoint(_log_probs, output, *part, use_reentrant=False) for part in parts]
-        log_probs = torch.cat(found) if found else hidden.new_zeros(0)
-    else:
-        logits = model(input_ids=batch.input_ids, use_cache=False).logits[:, :-1][wanted].float()
-        log_probs = -torch.nn.functional.cross_entropy(logits, targets[wanted], reduction="none")
-    return log_probs.new_zeros(len(targets)).index_add(0, rows, log_probs)
+    columns = wanted.any(dim=0).nonzero()[:, 0]
+    logits = model(input_ids=input_ids, use_cache=False, logits_to_keep=columns).logits  # (B, C, V)
+    kept = wanted[:, columns]
+    found = -torch.nn.functional.cross_entropy(logits[kept].float(), targets[wanted], reduction="none")
+    return found.new_zeros(targets.shape).masked_scatter(wanted, found)
 
 
-def _log_probs(output: Any, hidden: "torch.Tensor", targets: "torch.Tensor") -> "torch.Tensor":
-    import torch
-
-    return -torch.nn.functional.cross_entropy(output(hidden).float(), targets, reduction="none")
+def sequence_log_probs(model: Any, batch: Batch) -> "torch.Tensor":
+    """Log-probability of all labels of each row (B), in nats."""
+    return label_log_probs(model, batch.input_ids, batch.labels).sum(dim=1)
 
 
 def option_scores(

@@ -60,7 +60,8 @@ def head_logits(model: Any, batch: Batch) -> "torch.Tensor":
     import torch
 
     places = torch.arange(batch.input_ids.shape[1], device=batch.input_ids.device)
-    real = places < batch.lengths[:, None]  # (B, T)
+    lengths = torch.as_tensor(batch.lengths, device=places.device)
+    real = places < lengths[:, None]  # (B, T)
     ids = batch.input_ids.masked_fill(~real, model.config.pad_token_id)
     return model(input_ids=ids, attention_mask=real.long(), use_cache=False).logits.float()
 
