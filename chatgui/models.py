@@ -50,6 +50,7 @@ def context_tokens(config: ModelConfig) -> int:
     """Longest sequence the model takes, in tokens, without loading its weights."""
     from transformers import AutoConfig
 
+    config = under_adapter(config)
     path = locate(config.name)
     if Path(path).is_dir() and not (Path(path) / "config.json").is_file():
         return LONGEST_DEFAULT_TOKENS  # a tokenizer alone: enough for a report on data
@@ -58,6 +59,23 @@ def context_tokens(config: ModelConfig) -> int:
         if isinstance(value := getattr(shape, name, None), int) and value > 0:
             return value
     return LONGEST_DEFAULT_TOKENS
+
+
+def under_adapter(config: ModelConfig) -> ModelConfig:
+    """The model below an adapter folder that a config names (the result of a run); the config itself for a model.
+
+    Raises ModelError when the folder does not say which model that is.
+    """
+    path = Path(locate(config.name))
+    if not is_adapter(path):
+        return config
+    try:
+        base = json.loads((path / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError("model.adapter_without_base", name=config.name) from error
+    if not base:
+        raise ModelError("model.adapter_without_base", name=config.name)
+    return under_adapter(ModelConfig(name=base))
 
 
 def default_length_tokens(config: ModelConfig) -> int:
@@ -96,6 +114,9 @@ def load_model(
         transformers.utils.logging.set_verbosity_error()
     auto = getattr(transformers, head)
     path, own = locate(config.name), dict(options or {})
+    if is_adapter(Path(path)):
+        below = load_model(under_adapter(config), head, device, dtype, options)
+        return _merged(attach_saved(below, Path(path)), config.name)
     if config.random_weights:
         shape = _guard(config.name, lambda: transformers.AutoConfig.from_pretrained(path, **_hub(config), **own))
         model = auto.from_config(shape, dtype=dtype, trust_remote_code=False)
@@ -105,6 +126,13 @@ def load_model(
             lambda: auto.from_pretrained(path, **_hub(config), **own, dtype=dtype, use_safetensors=True),
         )
     return model.to(device).eval()
+
+
+def _merged(model: Any, name: str) -> Any:
+    """A model whose adapter has become part of its weights. Raises ModelError for an adapter that cannot."""
+    if not hasattr(model, "merge_and_unload"):
+        raise ModelError("model.adapter_stays", name=name)
+    return model.merge_and_unload().eval()
 
 
 def attach_saved(base: Any, folder: Path) -> Any:
@@ -166,7 +194,7 @@ def parameter_count(name: str) -> int | None:
 
     Raises ModelError when the name is a path without a model.
     """
-    folder = Path(locate(name))
+    folder = Path(locate(under_adapter(ModelConfig(name=name)).name))
     files = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
     return sum(_count(file) for file in files) or None
 

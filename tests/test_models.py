@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from chatgui import models
+from chatgui.adapters.lora import Lora
 from chatgui.config import ModelConfig
 from chatgui.errors import ModelError
 
@@ -82,3 +83,36 @@ def test_a_real_model_loads_and_is_plain(shared: Path) -> None:
     assert models.load_template(ModelConfig(name=name)).is_plain
     model = models.load_model(ModelConfig(name=name), "AutoModelForCausalLM", CPU, torch.float32)
     assert models.parameter_count(name) == sum(weight.numel() for weight in model.parameters())
+
+
+@pytest.fixture
+def adapter_folder(tiny_model: Path, tmp_path: Path) -> Path:
+    """The result of a run: an adapter that has learnt something, with its tokenizer."""
+    model = Lora(rank=4).attach(
+        models.load_model(ModelConfig(name=str(tiny_model)), "AutoModelForCausalLM", CPU, torch.float32), 10
+    )
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    model.save_pretrained(tmp_path / "model")
+    models.load_template(ModelConfig(name=str(tiny_model))).tokenizer.save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_the_result_of_a_run_is_a_model_to_start_from(tiny_model: Path, adapter_folder: Path) -> None:
+    base = models.load_model(ModelConfig(name=str(tiny_model)), "AutoModelForCausalLM", CPU, torch.float32)
+    ids = torch.tensor([[5, 6, 7]])
+    plain = base(input_ids=ids).logits
+    config = ModelConfig(name=str(adapter_folder))
+    merged = models.load_model(config, "AutoModelForCausalLM", CPU, torch.float32)
+    adapted = models.attach_saved(base, adapter_folder)(input_ids=ids).logits
+    assert torch.allclose(merged(input_ids=ids).logits, adapted, atol=1e-5)
+    assert not torch.allclose(adapted, plain, atol=1e-3)
+    assert models.context_tokens(config) == 256
+    assert models.parameter_count(str(adapter_folder)) == models.parameter_count(str(tiny_model))
+
+
+def test_an_adapter_that_does_not_name_its_base_is_refused(adapter_folder: Path) -> None:
+    (adapter_folder / "adapter_config.json").write_text("{}")
+    with pytest.raises(ModelError, match="which model"):
+        models.context_tokens(ModelConfig(name=str(adapter_folder)))
