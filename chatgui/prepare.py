@@ -71,7 +71,7 @@ def fit(config: RunConfig, rows: Sequence[Row]) -> RunConfig:
     return config.model_copy(update={"task": config.task.fitted(items)})
 
 
-def encode(config: RunConfig, rows: tuple[Row, ...], template: Template, limit_tokens: int) -> Encoded:
+def encode(config: RunConfig, rows: Sequence[Row], template: Template, limit_tokens: int) -> Encoded:
     """Examples of some rows, with what was dropped."""
     return encode_rows(rows, lambda item: config.task.make_example(item, template, limit_tokens))
 

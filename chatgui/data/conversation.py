@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 ROLES = ("system", "user", "assistant", "tool")
@@ -104,5 +104,5 @@ class Row:
 
 def fingerprint(item: Item) -> str:
     """16 hex digits that are equal exactly when two items are: SHA-256 of their canonical JSON, shortened."""
-    text = json.dumps(asdict(item), ensure_ascii=False, sort_keys=True)
+    text = json.dumps(item, ensure_ascii=False, sort_keys=True, default=vars)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

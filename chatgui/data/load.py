@@ -14,6 +14,7 @@ from pydantic import Field
 from chatgui.data import files
 from chatgui.data.conversation import Row
 from chatgui.data.formats import AUTO, BY_NAME, recognise
+from chatgui.data.quality.remedies import Remedies
 from chatgui.errors import ChatGuiError, DataError
 from chatgui.fields import Config, Elsewhere
 
@@ -43,6 +44,15 @@ class DataConfig(Config):
     """Share put aside and never trained on; both models are judged on it. Used when the source has no test split."""
     split_seed: Annotated[int, Elsewhere()] = Field(0, ge=0)
     """The same seed gives the same split."""
+    split_by: Annotated[Literal["random", "column", "group", "label", "time"], Elsewhere()] = "random"
+    """How rows are divided: by chance; as a column says; groups of a column kept whole; the same share of each label;
+    or the newest rows held back."""
+    split_column: Annotated[str | None, Elsewhere()] = None
+    """Column of the source that names the split, the group or the time."""
+    edits: Annotated[str | None, Elsewhere()] = None
+    """Journal of corrections made by hand, named by its fingerprint; the source itself is never changed."""
+    remedies: Annotated[Remedies, Elsewhere()] = Remedies()
+    """What is done about the findings of the report."""
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,39 @@
-"""Which rows are trained on, which are watched, and which nobody may see before the end."""
+"""Which rows are trained on, which are watched, and which nobody may see before the end.
+
+Here the remedies are applied as well: the preview and the run divide by the same function, so both see the same rows.
+"""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from chatgui.data.conversation import Row, fingerprint
-from chatgui.data.load import DataConfig
+import numpy as np
+
+from chatgui.data.conversation import Choice, Item, Row, fingerprint
+from chatgui.data.load import SPLIT_NAMES, DataConfig
+from chatgui.data.quality import languages
+from chatgui.data.quality.balance import labels_of
+from chatgui.data.quality.duplicates import Places, copies_of
+from chatgui.data.quality.remedies import looks_at_rows, mends, unwanted
+from chatgui.data.quality.words import text_of
+from chatgui.data.selected import Selected
 from chatgui.errors import DataError
+
+NAMES = ("train", "validation", "test")
+COPIES_TOGETHER = 20_000
+"""Rows up to which copies and near copies are kept on one side by themselves; above, the report names the leaks."""
 
 
 @dataclass(frozen=True)
 class Splits:
     """Rows of each split, in the order of the source."""
 
-    train: tuple[Row, ...]
-    validation: tuple[Row, ...]
-    test: tuple[Row, ...]
+    train: Selected
+    validation: Selected
+    test: Selected
 
-    def named(self, name: str) -> tuple[Row, ...]:
+    def named(self, name: str) -> Selected:
         """Rows of `train`, `validation` or `test`. Raises DataError for another name."""
         if name not in NAMES:
             raise DataError("data.split_unknown", found=name, allowed=", ".join(NAMES))
@@ -28,31 +44,206 @@ class Splits:
         return {name: [fingerprint(row.item) for row in self.named(name)] for name in NAMES}
 
 
-NAMES = ("train", "validation", "test")
-
-
 def split(rows: Sequence[Row], config: DataConfig) -> Splits:
-    """Divide by seed. A split that the source assigns itself is kept as it is, and no rows are taken for it.
+    """Clean by the remedies and divide by seed, column, group, label or time.
 
-    At least one row stays for training: raises DataError when the source leaves none.
+    A split that the source assigns itself is kept as it is, and no rows are taken for it. Copies of a row stay on one
+    side. At least one row stays for training: raises DataError when the source leaves none, and when a column that
+    the division needs is not there.
     """
-    assigned = {name: [row for row in rows if row.split == name] for name in NAMES}
-    pool = assigned["train"] + [row for row in rows if row.split is None]
-    if not pool:
+    cleaning = _Cleaning(rows, config)
+    kept = cleaning.kept()
+    assigned = [_assigned(row, config) for row in (cleaning.rows[place] for place in kept.tolist())]
+    parts = {name: kept[[found == name for found in assigned]] for name in NAMES}
+    pool = kept[[found in (None, "train") for found in assigned]]
+    if not len(pool):
         raise DataError("data.no_train", rows=len(rows))
+    taken = _take(cleaning, pool, config, {name for name in NAMES if len(parts[name])})
+    held = {name: np.sort(np.concatenate([parts[name], taken[name]])) for name in ("validation", "test")}
+    train = np.setdiff1d(pool, np.concatenate(list(taken.values())), assume_unique=True)
+    if config.remedies.leaked == "drop":
+        train = cleaning.without_leaks(train, np.concatenate(list(held.values())))
+    return Splits(*(cleaning.select(places) for places in (train, held["validation"], held["test"])))
+
+
+class _Cleaning:
+    """The remedies over one sequence of rows; what several of them need is found once."""
+
+    def __init__(self, rows: Sequence[Row], config: DataConfig) -> None:
+        self.config = config
+        self.remedies = config.remedies
+        self.rows = Selected(rows, np.arange(len(rows)), mends(config.remedies))
+
+    @cached_property
+    def items(self) -> Sequence[Item]:
+        return _Items(self.rows)
+
+    @cached_property
+    def copies(self) -> tuple[Places, Places]:
+        """Of every row the earlier one that it repeats, exactly and nearly; places as in `rows`."""
+        return copies_of(self.items)
+
+    def kept(self) -> Places:
+        """Places of the rows that no remedy drops."""
+        places = np.arange(len(self.rows))
+        if not looks_at_rows(self.remedies):
+            return places
+        keep = np.ones(len(places), bool)
+        is_unwanted = unwanted(self.remedies)
+        keep &= [not is_unwanted(item) for item in self.items]
+        if self.remedies.duplicates == "drop":
+            keep &= self.copies[0] == places
+        if self.remedies.near_duplicates == "drop":
+            keep &= self.copies[1] == places
+        if self.remedies.languages == "drop":
+            codes = [languages.language_of(text_of(item)) for item in self.items]
+            strange = languages.strangers(codes)
+            keep &= [code not in strange for code in codes]
+        return places[keep]
+
+    def groups(self, places: Places) -> Places:
+        """(N,) for each of some places the first row of its copies."""
+        exact, near = self.copies
+        return near[exact[places]]
+
+    def without_leaks(self, train: Places, held: Places) -> Places:
+        """Training places that repeat nothing of the other splits."""
+        return train[~np.isin(self.groups(train), self.groups(held))]
+
+    def select(self, places: Places) -> Selected:
+        return Selected(self.rows.rows, places, self.rows.mends)
+
+
+class _Items(Sequence[Item]):
+    """The items of rows, read one by one."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> Item:  # type: ignore[override]
+        return self._rows[index].item
+
+    def __iter__(self) -> Iterator[Item]:
+        return (row.item for row in self._rows)
+
+
+def _assigned(row: Row, config: DataConfig) -> str | None:
+    """The split that the source names for a row, in the way the config says."""
+    if config.split_by != "column":
+        return row.split
+    return SPLIT_NAMES.get(str(_value(row, config.split_column)).strip().lower())
+
+
+def _value(row: Row, column: str | None) -> object:
+    if column not in row.raw:
+        raise DataError("data.no_column", column=column or "-", columns=", ".join(map(str, row.raw)))
+    return row.raw[column]
+
+
+def _take(cleaning: _Cleaning, pool: Places, config: DataConfig, given: set[str]) -> dict[str, Places]:
+    """Places for test and validation; nothing for a split that the source gives."""
+    counts = {
+        name: 0 if name in given or config.split_by == "column" else round(len(pool) * fraction)
+        for name, fraction in (("test", config.test_fraction), ("validation", config.validation_fraction))
+    }
+    if not any(counts.values()):
+        return {name: pool[:0] for name in counts}
     order = list(range(len(pool)))
     random.Random(config.split_seed).shuffle(order)
-    taken: dict[str, set[int]] = {}
-    for name, fraction in (("test", config.test_fraction), ("validation", config.validation_fraction)):
-        count = 0 if assigned[name] else min(round(len(pool) * fraction), len(order) - 1)
-        taken[name], order = set(order[:count]), order[count:]
-    return Splits(
-        train=_pick(pool, set(order)),
-        validation=(*assigned["validation"], *_pick(pool, taken["validation"])),
-        test=(*assigned["test"], *_pick(pool, taken["test"])),
-    )
+    if config.split_by == "time":
+        seconds = [_seconds(cleaning.rows[place], config) for place in pool.tolist()]
+        order = sorted(range(len(pool)), key=lambda at: (-seconds[at], pool[at]))
+    units = _units(cleaning, pool, config)
+    if config.split_by == "label":
+        return _take_by_label(cleaning, pool, order, units, counts)
+    return {name: pool[sorted(places)] for name, places in _take_in_order(order, units, counts).items()}
 
 
-def _pick(pool: Sequence[Row], indices: Iterable[int]) -> tuple[Row, ...]:
-    chosen = set(indices)
-    return tuple(row for index, row in enumerate(pool) if index in chosen)
+def _take_in_order(order: Sequence[int], units: dict[int, list[int]], counts: dict[str, int]) -> dict[str, list[int]]:
+    """The first of an order, units whole; one row at least is left over.
+
+    A unit is passed over when it would take more than twice what is still wanted; when nothing else is there, the
+    smallest one is taken.
+    """
+    taken: dict[str, list[int]] = {name: [] for name in counts}
+    used: set[int] = set()
+    for name, count in counts.items():
+        passed: list[list[int]] = []
+        for at in order:
+            wanted = count - len(taken[name])
+            if wanted <= 0:
+                break
+            unit = units.get(at, [at])
+            if at in used or len(used) + len(unit) >= len(order):
+                continue
+            if len(unit) <= 2 * wanted:
+                taken[name] += unit
+                used.update(unit)
+            else:
+                passed.append(unit)
+        if passed and not taken[name]:
+            smallest = min(passed, key=len)
+            taken[name] += smallest
+            used.update(smallest)
+    return taken
+
+
+def _take_by_label(
+    cleaning: _Cleaning, pool: Places, order: Sequence[int], units: dict[int, list[int]], counts: dict[str, int]
+) -> dict[str, Places]:
+    """Of each label the same share. What has several labels, or none, counts by all of them together."""
+    members: dict[tuple[str, ...], list[int]] = {}
+    for at in order:
+        members.setdefault(labels_of(cleaning.rows[int(pool[at])].item), []).append(at)
+    taken: dict[str, list[int]] = {name: [] for name in counts}
+    shares = {name: count / len(pool) for name, count in counts.items()}
+    owed = dict.fromkeys(counts, 0.0)  # what rounding left over goes to the next label, so that the sums come right
+    for label in sorted(members):
+        wanted = {name: shares[name] * len(members[label]) + owed[name] for name in counts}
+        for name, places in _take_in_order(members[label], units, {n: round(w) for n, w in wanted.items()}).items():
+            taken[name] += places
+            owed[name] = wanted[name] - len(places)
+    return {name: pool[sorted(set(places))] for name, places in taken.items()}
+
+
+def _units(cleaning: _Cleaning, pool: Places, config: DataConfig) -> dict[int, list[int]]:
+    """Places within the pool that must stay together, by each of their members; those that stand alone are left out."""
+    if config.split_by == "time":  # what comes later must stay out of what is learnt, copies or not
+        return {}
+    keys: list[object] = []
+    if config.split_by == "group":
+        keys = [_group(cleaning.rows[place], config) for place in pool.tolist()]
+    elif len(cleaning.rows) <= COPIES_TOGETHER:
+        keys = cleaning.groups(pool).tolist()
+    members: dict[object, list[int]] = {}
+    for at, key in enumerate(keys):
+        members.setdefault(key, []).append(at)
+    return {at: unit for unit in members.values() if len(unit) > 1 for at in unit}
+
+
+def _group(row: Row, config: DataConfig) -> object:
+    if not config.split_column and isinstance(row.item, Choice):
+        return row.item.user
+    return str(_value(row, config.split_column))
+
+
+def _seconds(row: Row, config: DataConfig) -> float:
+    """When a row was made, as a number that grows with time: Unix seconds, or a date in ISO 8601."""
+    from datetime import datetime
+
+    if not config.split_column and isinstance(row.item, Choice) and row.item.seconds is not None:
+        return row.item.seconds
+    value = str(_value(row, config.split_column))
+    try:
+        return float(value)
+    except ValueError:
+        pass
+    try:
+        return datetime.fromisoformat(value).timestamp()
+    except ValueError as error:
+        raise DataError(
+            "data.not_a_time", column=config.split_column or "-", found=value[:40], line=row.line
+        ) from error
