@@ -4,16 +4,19 @@ Rows that cannot be used are kept with their line and reason; a source that cann
 Does not split and knows no tokenizer.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from chatgui.data import files
 from chatgui.data.conversation import Row
-from chatgui.data.formats import AUTO, BY_NAME, recognise
+from chatgui.data.formats import AUTO, BY_NAME, SAMPLE_ROWS, Recognition, bind, recognise, tried
+from chatgui.data.formats.columns import names
+from chatgui.data.mapping import Mapping, apply, check, read_columns
 from chatgui.data.quality.remedies import Remedies
 from chatgui.errors import ChatGuiError, DataError
 from chatgui.fields import Config, Elsewhere
@@ -24,16 +27,28 @@ SPLIT_NAMES = {
     "test": "test",
 }  # fmt: skip
 
+if TYPE_CHECKING:
+    FormatName = str
+else:
+    FormatName = Literal[(AUTO, *BY_NAME)]
+
+
+def _checked_columns(text: str) -> str:
+    read_columns(text)
+    return text
+
 
 class DataConfig(Config):
     """What to learn from and how it is divided."""
 
     source: Annotated[str, Elsewhere()] = "support"
     """A bundled sample, a file, a folder, or the name of a dataset on the hub."""
-    format: Annotated[Literal["auto", "messages", "sharegpt", "alpaca", "prompt_completion", "text"], Elsewhere()] = (
-        "auto"
-    )
+    format: Annotated[FormatName, Elsewhere()] = AUTO
     """How the rows are written; "auto" finds it out from the rows."""
+    columns: Annotated[str, AfterValidator(_checked_columns), Elsewhere()] = ""
+    """Which column each field of the format is read from, such as text=review, label=stars; empty goes by the names."""
+    label_names: Annotated[str, Elsewhere()] = ""
+    """Names of labels or tags that the file gives as numbers: separated by commas, in order from 0."""
     subset: Annotated[str | None, Elsewhere()] = None
     """Configuration of a hub dataset that has several."""
     revision: Annotated[str | None, Elsewhere()] = None
@@ -73,6 +88,8 @@ class Dataset:
     encoding: str
     rows: tuple[Row, ...]
     dropped: tuple[Dropped, ...]
+    recognised: tuple[Recognition, ...] = ()
+    """For each file that holds rows: its format, the columns it is read from, and how many rows speak for it."""
 
     @property
     def read(self) -> int:
@@ -91,7 +108,7 @@ def load(config: DataConfig) -> Dataset:
     Raises DataError that says which file, what was found in it and what is allowed; also when not one row is usable.
     """
     tables = list(_tables(config))
-    formats_found: list[str] = []
+    recognised: list[Recognition] = []
     rows: list[Row] = []
     dropped: list[Dropped] = []
     for table in tables:
@@ -99,10 +116,10 @@ def load(config: DataConfig) -> Dataset:
         if len(errors) == len(table.rows):  # no row from which a format could be told
             dropped += errors
             continue
-        good = (row for _, row in table.rows if not isinstance(row, ChatGuiError))
-        format_ = BY_NAME[config.format] if config.format != AUTO else recognise(good, table.name)
-        formats_found.append(format_.NAME)
-        for result in _convert(table, format_, named=len(tables) > 1):
+        good = [row for _, row in table.rows if not isinstance(row, ChatGuiError)]
+        found = reading(good[:SAMPLE_ROWS], config, table.name)
+        recognised.append(found)
+        for result in _convert(table, mapping_of(found, config), named=len(tables) > 1):
             if isinstance(result, Row):
                 rows.append(result)
             else:
@@ -116,10 +133,40 @@ def load(config: DataConfig) -> Dataset:
         )  # fmt: skip
     name = Path(config.source).name or config.source
     encodings = dict.fromkeys(table.encoding for table in tables)
-    return Dataset(name, ", ".join(dict.fromkeys(formats_found)), ", ".join(encodings), tuple(rows), tuple(dropped))
+    formats_found = dict.fromkeys(each.format for each in recognised)
+    return Dataset(name, ", ".join(formats_found), ", ".join(encodings), tuple(rows), tuple(dropped), tuple(recognised))
 
 
-def _convert(table: files.Table, format_: Any, named: bool) -> Iterator[Row | Dropped]:
+def reading(rows: Sequence[Dictionary[str, Any]], config: DataConfig, source: str) -> Recognition:
+    """How the rows of a file are read: found out, or as the config says.
+
+    Raises DataError when no format fits, or when the chosen one lacks a column.
+    """
+    given = read_columns(config.columns)
+    if config.format == AUTO and not given:
+        return recognise(rows, source)
+    chosen = [BY_NAME[config.format]] if config.format != AUTO else list(BY_NAME.values())
+    columns = names(rows)
+    found: list[Recognition] = []
+    refusals: list[DataError] = []
+    for format_ in chosen:
+        try:
+            mapping = check(Mapping(format_.NAME, {**bind(format_, rows), **given}), columns, source)
+            found.append(tried(format_, rows, mapping.columns))
+        except DataError as error:
+            refusals.append(error)
+    if not found:
+        raise refusals[0] if len(refusals) == 1 else DataError("data.mapping_needs_format", source=source)
+    return max(found, key=lambda each: each.confidence)
+
+
+def mapping_of(found: Recognition, config: DataConfig) -> Mapping:
+    """What `apply` makes items with."""
+    label_names = tuple(name.strip() for name in config.label_names.split(",") if name.strip())
+    return Mapping(found.format, found.columns, label_names)
+
+
+def _convert(table: files.Table, mapping: Mapping, named: bool) -> Iterator[Row | Dropped]:
     """Rows of one table. File names are splits only among several: a file alone is all there is, whatever its name."""
     split = SPLIT_NAMES.get(Path(table.name).stem.lower().split("-")[0]) if named else None
     for line, content in table.rows:
@@ -127,7 +174,7 @@ def _convert(table: files.Table, format_: Any, named: bool) -> Iterator[Row | Dr
             yield Dropped(table.name, line, content)
             continue
         try:
-            yield Row(format_.convert(content), table.name, line, split, content)
+            yield Row(apply(mapping, content), table.name, line, split, content)
         except DataError as error:
             yield Dropped(table.name, line, error)
 

@@ -38,10 +38,6 @@ def test_a_file_of_llama_factory_is_recognised_and_used_whole(shared: Path, name
     assert (dataset.format, len(dataset.dropped)) == (format_, 0)
 
 
-def test_ranked_answers_are_not_taken_for_one_reply(shared: Path) -> None:
-    assert "no known format" in refusal(shared / "data" / "lima_oasst_zh" / "oaast_rm_zh.json")
-
-
 def test_conversations_are_read_in_order(conversations: Path) -> None:
     dataset = load(DataConfig(source=str(conversations)))
     assert (dataset.format, dataset.encoding, len(dataset.rows), dataset.read) == ("messages", "utf-8", 24, 24)
@@ -82,7 +78,7 @@ def test_a_file_of_broken_lines_says_what_is_wrong_with_the_first(tmp_path: Path
 def test_columns_that_fit_no_format_are_named_with_the_formats_known(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("ask,say\nHi,Hello\n", encoding="utf-8")
-    assert "columns found (ask, say); known formats are messages, sharegpt, alpaca" in refusal(path)
+    assert "columns found (ask, say); known formats are preference, kto, messages" in refusal(path)
 
 
 def test_a_table_of_a_header_only_is_empty(tmp_path: Path) -> None:

@@ -1,22 +1,21 @@
 """Plain text, for pretraining: a `text` column, or documents of a text file with a blank line between them."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from chatgui.data.conversation import Document
-from chatgui.data.formats.messages import content_text
+from chatgui.data.formats.columns import Field, Raw
+from chatgui.data.formats.turns import content_text
 from chatgui.errors import DataError
 
 NAME = "text"
 EXAMPLE = {"text": "One day, a little girl found a key in the garden."}
+FIELDS = (Field("text", ("content", "raw_content", "document", "正文", "文本"), required=True),)
 
 
-def matches(row: Mapping[str, Any]) -> bool:
-    """A text and no label beside it."""
-    return isinstance(row.get("text"), str) and "label" not in row
+def matches(row: Raw) -> bool:
+    """A text."""
+    return isinstance(row.get("text"), str)
 
 
-def convert(row: Mapping[str, Any]) -> Document:
+def convert(row: Raw) -> Document:
     """Raises DataError for a text without a character in it."""
     text = content_text(row.get("text"))
     if not text.strip():

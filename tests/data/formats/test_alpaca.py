@@ -1,7 +1,7 @@
 import pytest
 
 from chatgui.data.conversation import Message
-from chatgui.data.formats.alpaca import convert, matches
+from chatgui.data.formats.alpaca import bind, convert, matches
 from chatgui.errors import DataError
 
 
@@ -23,7 +23,14 @@ def test_system_and_history_come_first() -> None:
 
 
 def test_the_reply_may_be_called_response() -> None:
-    assert convert({"instruction": "Sing.", "response": "La"}).messages[1].content == "La"
+    rows = [{"instruction": "Sing.", "response": "La"}]
+    assert bind(rows) == {"instruction": "instruction", "output": "response"}
+
+
+def test_a_context_that_never_changes_is_no_input() -> None:
+    rows = [{"instruction": f"{n}?", "context": "customer support", "response": "La"} for n in range(3)]
+    assert "input" not in bind(rows)
+    assert bind([*rows, {**rows[0], "context": "Al did."}])["input"] == "context"
 
 
 @pytest.mark.parametrize(

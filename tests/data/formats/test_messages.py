@@ -1,7 +1,8 @@
 import pytest
 
 from chatgui.data.conversation import Message
-from chatgui.data.formats.messages import content_text, convert
+from chatgui.data.formats.messages import convert
+from chatgui.data.formats.turns import content_text
 from chatgui.errors import DataError
 
 REPLY = {"role": "assistant", "content": "Hello"}

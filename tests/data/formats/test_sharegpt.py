@@ -1,7 +1,7 @@
 import pytest
 
 from chatgui.data.conversation import Message
-from chatgui.data.formats.sharegpt import convert, matches
+from chatgui.data.formats.sharegpt import convert
 from chatgui.errors import DataError
 
 TURNS = [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]
@@ -28,8 +28,9 @@ def test_tools_are_kept() -> None:
     assert convert({"conversations": TURNS, "tools": "[1]"}).tools == "[1]"
 
 
-def test_a_preference_is_not_a_conversation() -> None:
-    assert not matches({"conversations": TURNS, "chosen": TURNS[1], "rejected": TURNS[1]})
+def test_exchanges_become_two_turns_each() -> None:
+    turns = convert({"conversations": [{"assistant": "Hello", "human": "Hi"}]}).messages
+    assert turns == (Message("user", "Hi"), Message("assistant", "Hello"))
 
 
 def test_an_unknown_speaker_is_refused() -> None:

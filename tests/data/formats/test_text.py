@@ -1,16 +1,12 @@
 import pytest
 
 from chatgui.data.conversation import Document
-from chatgui.data.formats.text import convert, matches
+from chatgui.data.formats.text import convert
 from chatgui.errors import DataError
 
 
 def test_a_text_is_a_document() -> None:
     assert convert({"text": "One day."}) == Document("One day.")
-
-
-def test_a_text_with_a_label_is_something_else() -> None:
-    assert not matches({"text": "Good!", "label": 1})
 
 
 def test_a_text_without_a_character_is_refused() -> None:
