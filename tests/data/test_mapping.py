@@ -18,9 +18,7 @@ from chatgui.data.mapping import (
 )  # fmt: skip
 from chatgui.errors import ChatGuiError, ConfigError, DataError
 
-ROWS = [
-    {"no": number, "ask": f"What is {number}?", "say": f"It is {number}, no more."} for number in range(9)
-]
+ROWS = [{"no": number, "ask": f"What is {number}?", "say": f"It is {number}, no more."} for number in range(9)]
 STARS = Mapping("label", {"text": "review", "label": "star rating"}, ("bad", "good"))
 
 

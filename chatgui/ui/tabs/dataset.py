@@ -134,11 +134,11 @@ def _sample_label(name: str) -> Any:
 
 @lru_cache
 def usable_samples() -> tuple[str, ...]:
-    """Bundled samples that hold conversations or text; the default one first."""
+    """Bundled samples that some task can learn from; the default one first."""
 
     def usable(name: str) -> bool:
         try:
-            load(DataConfig(source=name))
+            task_for(load(DataConfig(source=name)).rows[0].item)
         except DataError:
             return False
         return True
