@@ -59,6 +59,8 @@ class Knob:
     """True when None is allowed; it means "chosen for you"."""
     default: Any
     choices: tuple[Any, ...]
+    suggestions: tuple[Any, ...]
+    """Usual values of a field that takes others too (the field's `examples`)."""
     minimum: float | None
     maximum: float | None
     help: str
@@ -114,7 +116,7 @@ def _union_knobs(dotted: str, field: FieldInfo, members: tuple[type[Config], ...
     kinds = {kind_of(member): member for member in members}
     yield Knob(
         name=f"{dotted}.{KIND}", type=str, optional=False, default=getattr(field.get_default(), KIND),
-        choices=tuple(kinds), minimum=None, maximum=None, help=field.description or "",
+        choices=tuple(kinds), suggestions=(), minimum=None, maximum=None, help=field.description or "",
         simple=_has(field, Simple), elsewhere=_has(field, Elsewhere), kinds=frozenset(),
     )  # fmt: skip
     owners: dict[str, list[str]] = {}
@@ -135,7 +137,8 @@ def _knob(name: str, field: FieldInfo, kinds: frozenset[str]) -> Knob:
         raise TypeError(f"{name}: a form has no component for {field.annotation}")
     return Knob(
         name=name, type=scalar, optional=optional, default=field.get_default(call_default_factory=True),
-        choices=choices, minimum=_bound(field, {Ge: "ge", Gt: "gt"}), maximum=_bound(field, {Le: "le", Lt: "lt"}),
+        choices=choices, suggestions=tuple(field.examples or ()), minimum=_bound(field, {Ge: "ge", Gt: "gt"}),
+        maximum=_bound(field, {Le: "le", Lt: "lt"}),
         help=field.description or "",
         simple=_has(field, Simple), elsewhere=_has(field, Elsewhere), kinds=kinds,
     )  # fmt: skip

@@ -5,7 +5,9 @@ Weights are read from safetensors alone and code that comes with a model is neve
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,12 +102,13 @@ def saved_template(folder: Path) -> Template:
 
 def load_model(
     config: ModelConfig, head: str, device: "torch.device", dtype: "torch.dtype",
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None, bits: int | None = None,
 ) -> Any:  # fmt: skip
     """A `transformers` model on `device`, in evaluation mode. `head` names the auto class that loads it.
 
     `options` are settings of the model's config (`num_labels`); the weights of a head that the model does not bring
-    are drawn at random.
+    are drawn at random. `bits` (4 or 8) holds linear layers in that many, through bitsandbytes. Raises ModelError
+    without it or a GPU.
     """
     import transformers
 
@@ -114,9 +117,13 @@ def load_model(
         transformers.utils.logging.set_verbosity_error()
     auto = getattr(transformers, head)
     path, own = locate(config.name), dict(options or {})
+    if bits:
+        must_quantize(device)
     if is_adapter(Path(path)):
         below = load_model(under_adapter(config), head, device, dtype, options)
         return _merged(attach_saved(below, Path(path)), config.name)
+    if bits:
+        return _load_quantized(config, head, device, dtype, own, bits)
     if config.random_weights:
         shape = _guard(config.name, lambda: transformers.AutoConfig.from_pretrained(path, **_hub(config), **own))
         model = auto.from_config(shape, dtype=dtype, trust_remote_code=False)
@@ -135,11 +142,40 @@ def _merged(model: Any, name: str) -> Any:
     return model.merge_and_unload().eval()
 
 
+def must_quantize(device: "torch.device") -> None:
+    """Raises ModelError where weights cannot be held in 4 or 8 bits: no NVIDIA GPU, or no bitsandbytes."""
+    if device.type != "cuda":
+        raise ModelError("model.quantized_needs_gpu", device=device.type)
+    if find_spec("bitsandbytes") is None:
+        raise ModelError("model.no_bitsandbytes")
+
+
+def _load_quantized(config: ModelConfig, head: str, device: Any, dtype: Any, own: dict[str, Any], bits: int) -> Any:
+    """Linear layers in 4 bits (NormalFloat, scales quantised too: Dettmers et al. 2023) or 8, the rest in `dtype`."""
+    import transformers
+
+    how = transformers.BitsAndBytesConfig(
+        load_in_4bit=bits == 4, load_in_8bit=bits == 8, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )  # fmt: skip
+    load = getattr(transformers, head).from_pretrained
+    options = {**_hub(config), "dtype": dtype, "use_safetensors": True, "quantization_config": how, **own}
+    return _guard(config.name, lambda: load(locate(config.name), **options, device_map={"": device})).eval()
+
+
 def attach_saved(base: Any, folder: Path) -> Any:
     """`base` with the adapter that a run saved in `folder`, in evaluation mode."""
+    return _guard(str(folder), lambda: _attached(base, folder)).eval()
+
+
+def _attached(base: Any, folder: Path) -> Any:
     from peft import PeftModel
 
-    return _guard(str(folder), lambda: PeftModel.from_pretrained(base, str(folder))).eval()
+    from chatgui.adapters.modules import load_attached
+
+    with warnings.catch_warnings():  # peft 0.21 looks for AdaLoRA's ranks under names that only LoRA uses
+        warnings.filterwarnings("ignore", message="The following rank_pattern keys did not match")
+        return load_attached(base, folder) or PeftModel.from_pretrained(base, str(folder))
 
 
 def is_adapter(folder: Path) -> bool:
@@ -177,7 +213,7 @@ def weights_fingerprint(model: Any) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:12]
 
 

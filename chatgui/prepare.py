@@ -35,8 +35,8 @@ class Prepared:
 
 
 def length_limit(config: RunConfig) -> int:
-    """Tokens an example may have: the config's limit, never more than the model takes."""
-    most = default_length_tokens(config.model)
+    """Tokens an example may have: the config's limit, never more than the model takes beside virtual tokens."""
+    most = default_length_tokens(config.model) - config.adapter.virtual_tokens
     return min(config.training.max_length_tokens or most, most)
 
 

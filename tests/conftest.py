@@ -23,6 +23,14 @@ TEMPLATE = (
 )
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What needs bitsandbytes runs when it is asked for by name only: the library slows every import of peft."""
+    if "quantized" not in config.option.markexpr:
+        aside = [item for item in items if item.get_closest_marker("quantized")]
+        config.hook.pytest_deselected(items=aside)
+        items[:] = [item for item in items if item not in aside]
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     return _skip_is_a_failure_in_ci((yield))

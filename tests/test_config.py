@@ -15,6 +15,8 @@ adapter: {kind: lora, rank: 16}
 training: {epochs: 2, learning_rate: 0.0005, seed: 0}
 """
 
+KINDS = "lora, qlora, adalora, bottleneck, prefix, prompt, ia3, frozen, full"
+
 
 def write(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")
@@ -63,7 +65,7 @@ def test_another_kind_leaves_the_fields_of_the_old_one_behind(tmp_path: Path) ->
         ("training: {epochs: 0}", "training.epochs: 0 is not allowed; it must be greater than 0."),
         ("training: {epoch: 1}", "training.epoch: there is no such field"),
         ("trainings: {}", "trainings: there is no such field"),
-        ("adapter: {kind: prefix}", "adapter.kind: 'prefix' is not allowed; it must be one of lora, full."),
+        ("adapter: {kind: soup}", f"adapter.kind: 'soup' is not allowed; it must be one of {KINDS}."),
         ("- a\n- b", "this file holds a list"),
         ("", "this file holds a NoneType"),
         ("training: {epochs: 1", "this is not a YAML file that can be read"),

@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "chatgui"
 FILES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = ("torch", "transformers", "peft", "datasets", "accelerate")
-NEEDS_TORCH = {"training/muon.py"}
-"""Defines a subclass of a torch class, so it is itself imported inside functions only."""
+NEEDS_TORCH = {"training/muon.py", "adapters/modules.py"}
+"""Define subclasses of torch classes, so they are themselves imported inside functions only."""
 
 
 def name_of(file: Path) -> str:
@@ -69,11 +69,13 @@ def test_a_file_imports_only_what_its_place_allows(file: Path) -> None:
         assert begins(eager, *HEAVY) == {"torch"}
 
 
-def test_muon_is_imported_inside_functions_only() -> None:
+@pytest.mark.parametrize("needs_torch", sorted(NEEDS_TORCH))
+def test_what_defines_torch_classes_is_imported_inside_functions_only(needs_torch: str) -> None:
+    module = f"chatgui.{needs_torch.removesuffix('.py').replace('/', '.')}"
     importers = {
         name_of(file)
         for file in FILES
-        if begins(modules(at_module_level(ast.parse(file.read_text(encoding="utf-8")))), "chatgui.training.muon")
+        if begins(modules(at_module_level(ast.parse(file.read_text(encoding="utf-8")))), module)
     }
     assert importers == set()
 

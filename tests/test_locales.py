@@ -154,7 +154,7 @@ def test_a_translation_has_every_sentence(language: str) -> None:
 @pytest.mark.parametrize("language", TRANSLATIONS)
 def test_a_translation_has_no_key_that_nobody_knows(language: str) -> None:
     fields = {f"{name}{end}" for name in KNOBS for end in ("", ".help")}
-    choices = {f"{knob.name}={choice}" for knob in KNOBS.values() for choice in knob.choices}
+    choices = {f"{knob.name}={choice}" for knob in KNOBS.values() for choice in (*knob.choices, *knob.suggestions)}
     assert sorted(set(sentences(language)) - set(sentences("en")) - fields - choices) == []
 
 

@@ -2,10 +2,10 @@
 
 from typing import Any, ClassVar, Literal
 
-from chatgui.fields import Config
+from chatgui.adapters.method import Method
 
 
-class Full(Config):
+class Full(Method):
     """All weights are trained: the most room to learn, the most memory, and the most forgetting."""
 
     FREEZES_BASE: ClassVar[bool] = False

@@ -59,9 +59,10 @@ def load_pair(config: RunConfig, folder: Path) -> Pair:
 
         torch.manual_seed(config.training.seed)
     options = config.task.head_options(template)
-    base = models.load_model(config.model, config.task.HEAD, device, models.frozen_dtype(device), options)
+    bits = config.adapter.quantized_bits if device.type == "cuda" else None  # elsewhere beside the weights as they are
+    base = models.load_model(config.model, config.task.HEAD, device, models.frozen_dtype(device), options, bits)
     base_print = models.weights_fingerprint(base)
-    context = models.context_tokens(config.model)
+    context = models.context_tokens(config.model) - config.adapter.virtual_tokens
     stop_ids = models.stop_ids(base, template)
     lock = RLock()
     if models.is_adapter(folder):

@@ -174,7 +174,8 @@ def _model(config: RunConfig, template: "Template", total_steps: int) -> Any:
     torch.manual_seed(config.training.seed)
     device = models.best_device()
     dtype = models.frozen_dtype(device) if config.adapter.FREEZES_BASE else torch.float32
-    base = models.load_model(config.model, config.task.HEAD, device, dtype, config.task.head_options(template))
+    options, bits = config.task.head_options(template), config.adapter.quantized_bits
+    base = models.load_model(config.model, config.task.HEAD, device, dtype, options, bits)
     model = config.adapter.attach(base, total_steps)
     for weight in model.parameters():
         if weight.requires_grad:  # what learns is kept in full precision, whatever the frozen weights have

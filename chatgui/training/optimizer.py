@@ -27,7 +27,15 @@ def make_optimizers(model: Any, config: TrainingConfig) -> "list[torch.optim.Opt
     if hidden:
         muon = Muon(list(hidden.values()), lr=config.learning_rate, weight_decay=config.weight_decay)
         optimizers.insert(0, muon)
+    _tell(getattr(model, "step_hooks", None), optimizers)
     return optimizers
+
+
+def _tell(hooks: Any, optimizers: "list[torch.optim.Optimizer]") -> None:
+    """An adapter that takes part in the steps hears of each before the first optimizer and after the last."""
+    if hooks:
+        optimizers[0].register_step_pre_hook(lambda optimizer, *_: hooks.before_step(optimizer))
+        optimizers[-1].register_step_post_hook(lambda optimizer, *_: hooks.after_step(optimizer))
 
 
 def _adamw(weights: "list[torch.nn.Parameter]", config: TrainingConfig) -> "torch.optim.Optimizer":
