@@ -22,6 +22,7 @@ from chatgui.fields import build, build_flat, knobs
 from chatgui.runs import store
 from chatgui.text import preferred_language, say
 
+LINES_SHOWN = 12
 LANGUAGE = preferred_language(
     (os.environ.get("LC_ALL") or os.environ.get("LANG") or "").split(".")[0].replace("_", "-")
 )
@@ -93,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
             metavar="|".join(map(str, knob.choices)) or knob.type.__name__.upper(),
             help=f"{knob.info(LANGUAGE)} [{knob.default}]",
         )  # fmt: skip
-    for command, prefixes in ((data, ("data.",)), (train, ("",))):
+    for command, prefixes in ((data, ("data.", "task.", "training.max_length_tokens")), (train, ("",))):
         _add_flags(command, prefixes, lambda knob: f"--{knob.name}")
     _add_flags(compare, ("generation.",), lambda knob: "--" + knob.name.removeprefix("generation.").replace("_", "-"))
     return parser
@@ -105,7 +106,7 @@ def _add_flags(command: argparse.ArgumentParser, prefixes: tuple[str, ...], flag
     for knob in knobs(RunConfig):
         if knob.name.startswith(prefixes) and knob.name not in (
             "version",
-            "data.source" if prefixes == ("data.",) else "",
+            "data.source" if "data." in prefixes else "",
         ):
             help_text = f"{knob.info(LANGUAGE)} [{knob.default}]".replace("%", "%%")
             metavar = "|".join(map(str, knob.choices)) or knob.type.__name__.upper()
@@ -132,18 +133,34 @@ def _ui(options: argparse.Namespace) -> int:
 
 
 def _data(options: argparse.Namespace) -> int:
-    from chatgui.prepare import report
+    from chatgui.data.load import load
+    from chatgui.report import as_row, full_report
 
     config = build_flat(RunConfig, {**_fields(options), "data.source": options.source, "model.name": options.tokenizer})
-    row = report(config, LANGUAGE)
+    row = as_row(full_report(config, load(config.data)), LANGUAGE)
     if options.json:
         print(json.dumps(row, ensure_ascii=False))
         return 0
-    for key in ("format", "encoding", "rows", "kept", "splits", "lengths", "supervised_share"):
+    for key in ("format", "encoding", "rows", "kept", "splits", "lengths", "supervised_share", "languages"):
         print(f"{key:17} {row[key]}")
     for dropped in row["dropped"]:
         print(f"dropped           {dropped['origin']}:{dropped['line']} {dropped['reason']}")
+    for finding in row["findings"]:
+        _print_finding(finding)
     return 0
+
+
+def _print_finding(finding: dict[str, Any]) -> None:
+    lines = ", ".join(map(str, finding["rows"][:LINES_SHOWN]))
+    more = ", …" if finding["count"] > LINES_SHOWN else ""
+    kind = finding["kind"]
+    print(say(f"finding.{kind}", LANGUAGE, **finding))
+    print(f"  {say('cli.lines', LANGUAGE)} {lines}{more}")
+    if "remedies" in finding:
+        from chatgui.report import REMEDY_OF
+
+        others = "|".join(choice for choice in finding["remedies"] if choice != finding["remedy"])
+        print(f"  --data.remedies.{REMEDY_OF[kind]} {others}")
 
 
 def _train(options: argparse.Namespace) -> int:

@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from chatgui.config import RunConfig
 from chatgui.data.conversation import Row
 from chatgui.data.load import Dataset, load
-from chatgui.data.split import NAMES as SPLIT_NAMES
+from chatgui.data.quality.words import texts_of
 from chatgui.data.split import Splits, split
 from chatgui.errors import DataError
 from chatgui.models import default_length_tokens, load_template
-from chatgui.tasks import task_for
-from chatgui.text import DEFAULT_LANGUAGE
+from chatgui.tasks.base import TaskBase
 from chatgui.tokens.example import Example
 from chatgui.tokens.report import Encoded, encode_rows
 from chatgui.tokens.template import Template
@@ -41,8 +39,17 @@ def length_limit(config: RunConfig) -> int:
 
 
 def make_example(config: RunConfig, row: Row, template: Template, limit_tokens: int) -> Example:
-    """Ids and labels of one row: what the preview shows and what the batch holds."""
-    return config.task.make_example(row.item, template, limit_tokens)
+    """Ids and labels of one row: what the preview shows and what the batch holds.
+
+    Raises DataError when the row teaches nothing, or when a remedy leaves it out.
+    """
+    remedies = config.data.remedies
+    if remedies.special_tokens == "drop" and any(map(template.literals.found, texts_of(row.item))):
+        raise DataError("data.control_token")
+    example = config.task.make_example(row.item, template, limit_tokens)
+    if remedies.long_rows == "drop" and example.cut_tokens:
+        raise DataError("data.too_long", length=len(example) + example.cut_tokens, limit=limit_tokens)
+    return example
 
 
 def prepare(config: RunConfig) -> Prepared:
@@ -67,32 +74,12 @@ def prepare(config: RunConfig) -> Prepared:
 
 def fit(config: RunConfig, rows: Sequence[Row]) -> RunConfig:
     """The config with its task fitted to some rows: those it cannot learn from do not count."""
+    if type(config.task).fitted is TaskBase.fitted:  # nothing to be fitted: a million rows need not be read for it
+        return config
     items = [row.item for row in rows if isinstance(row.item, config.task.ACCEPTS)]
     return config.model_copy(update={"task": config.task.fitted(items)})
 
 
 def encode(config: RunConfig, rows: Sequence[Row], template: Template, limit_tokens: int) -> Encoded:
     """Examples of some rows, with what was dropped."""
-    return encode_rows(rows, lambda item: config.task.make_example(item, template, limit_tokens))
-
-
-def report(config: RunConfig, language: str = DEFAULT_LANGUAGE) -> dict[str, Any]:
-    """What `chatgui data --json` prints, in plain values; seen with the eyes of the task that the rows are for."""
-    dataset = load(config.data)
-    splits = split(dataset.rows, config.data)
-    config = fit(config.model_copy(update={"task": task_for(dataset.rows[0].item)}), splits.train)
-    limit = length_limit(config)
-    encoded = encode(config, dataset.rows, load_template(config.model), limit)
-    dropped = [
-        {"origin": row.origin, "line": row.line, "reason": row.reason.text(language)}
-        for row in (*dataset.dropped, *encoded.dropped)
-    ]
-    findings = (
-        [{"kind": "cut", "count": encoded.cut, "limit": limit, "rows": encoded.cut_lines()}] if encoded.cut else []
-    )
-    return {
-        "format": dataset.format, "encoding": dataset.encoding, "rows": dataset.read,
-        "kept": dataset.read - len(dropped), "dropped": dropped,
-        "splits": {name: len(splits.named(name)) for name in SPLIT_NAMES},
-        "lengths": encoded.lengths(), "supervised_share": round(encoded.supervised_share, 4), "findings": findings,
-    }  # fmt: skip
+    return encode_rows(rows, lambda row: make_example(config, row, template, limit_tokens))

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +7,7 @@ import pytest
 from chatgui.config import RunConfig
 from chatgui.errors import DataError
 from chatgui.fields import build
-from chatgui.prepare import length_limit, make_example, prepare, report
+from chatgui.prepare import length_limit, make_example, prepare
 
 
 @pytest.fixture
@@ -40,24 +41,22 @@ def test_data_that_teaches_nothing_says_why_with_the_line(values: dict[str, Any]
         prepare(build(RunConfig, values))
 
 
-def test_the_report_counts_what_the_run_will_use(values: dict[str, Any], tmp_path: Path) -> None:
-    lines = Path(values["data"]["source"]).read_text(encoding="utf-8").splitlines()
-    data = tmp_path / "some.jsonl"
-    data.write_text("\n".join([lines[0], "{broken", *lines[1:]]), encoding="utf-8")
-    values["data"]["source"] = str(data)
+def test_rows_longer_than_the_limit_can_be_left_out_whole(values: dict[str, Any]) -> None:
     values["training"]["max_length_tokens"] = 120
-    row = report(build(RunConfig, values))
-    assert (row["format"], row["encoding"], row["rows"]) == ("messages", "utf-8", 25)
-    assert row["kept"] + len(row["dropped"]) == row["rows"]
-    assert row["dropped"][0]["line"] == 2
-    assert row["dropped"][0]["reason"].startswith("this is not JSON")
-    assert row["splits"] == {"train": 21, "validation": 1, "test": 2}
-    assert row["findings"][0]["kind"] == "cut"
-    assert row["findings"][0]["count"] == len(row["findings"][0]["rows"]) == row["lengths"]["over_limit"]
+    cut = prepare(build(RunConfig, values))
+    assert cut.encoded.cut > 0
+    values["data"]["remedies"] = {"long_rows": "drop"}
+    dropped = prepare(build(RunConfig, values))
+    assert dropped.encoded.cut == 0 and len(dropped.train) == len(cut.train) - cut.encoded.cut
+    assert "data.too_long" in {row.reason.key for row in dropped.encoded.dropped}
 
 
-def test_the_report_speaks_the_readers_language(values: dict[str, Any], tmp_path: Path) -> None:
+def test_rows_with_a_typed_control_token_can_be_left_out(values: dict[str, Any], tmp_path: Path) -> None:
+    talk = {"messages": [{"role": "user", "content": "a<|end|>"}, {"role": "assistant", "content": "b"}]}
     data = tmp_path / "some.jsonl"
-    data.write_text(Path(values["data"]["source"]).read_text(encoding="utf-8") + "{broken", encoding="utf-8")
-    values["data"]["source"] = str(data)
-    assert report(build(RunConfig, values), "zh")["dropped"][0]["reason"].startswith("不是正确的 JSON")
+    data.write_text(Path(values["data"]["source"]).read_text(encoding="utf-8") + json.dumps(talk), encoding="utf-8")
+    values["data"] |= {"source": str(data), "validation_fraction": 0, "test_fraction": 0}
+    assert len(prepare(build(RunConfig, values)).train) == 25
+    values["data"]["remedies"] = {"special_tokens": "drop"}
+    prepared = prepare(build(RunConfig, values))
+    assert [row.line for row in prepared.encoded.dropped] == [25] and len(prepared.train) == 24

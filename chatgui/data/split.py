@@ -44,14 +44,16 @@ class Splits:
         return {name: [fingerprint(row.item) for row in self.named(name)] for name in NAMES}
 
 
-def split(rows: Sequence[Row], config: DataConfig) -> Splits:
+def split(rows: Sequence[Row], config: DataConfig, copies: tuple[Places, Places] | None = None) -> Splits:
     """Clean by the remedies and divide by seed, column, group, label or time.
 
     A split that the source assigns itself is kept as it is, and no rows are taken for it. Copies of a row stay on one
     side. At least one row stays for training: raises DataError when the source leaves none, and when a column that
-    the division needs is not there.
+    the division needs is not there. `copies`, as `copies_of` gives them, save finding them again.
     """
     cleaning = _Cleaning(rows, config)
+    if copies is not None:
+        cleaning.copies = copies
     kept = cleaning.kept()
     assigned = [_assigned(row, config) for row in (cleaning.rows[place] for place in kept.tolist())]
     parts = {name: kept[[found == name for found in assigned]] for name in NAMES}
@@ -63,6 +65,7 @@ def split(rows: Sequence[Row], config: DataConfig) -> Splits:
     train = np.setdiff1d(pool, np.concatenate(list(taken.values())), assume_unique=True)
     if config.remedies.leaked == "drop":
         train = cleaning.without_leaks(train, np.concatenate(list(held.values())))
+        held["validation"] = cleaning.without_leaks(held["validation"], held["test"])
     return Splits(*(cleaning.select(places) for places in (train, held["validation"], held["test"])))
 
 
@@ -107,7 +110,7 @@ class _Cleaning:
         return near[exact[places]]
 
     def without_leaks(self, train: Places, held: Places) -> Places:
-        """Training places that repeat nothing of the other splits."""
+        """Places that repeat nothing of what is held back."""
         return train[~np.isin(self.groups(train), self.groups(held))]
 
     def select(self, places: Places) -> Selected:

@@ -1,10 +1,9 @@
-"""What becomes of the rows under a tokenizer: lengths, cuts, rows that teach nothing."""
+"""Rows to examples under a tokenizer, and the rows that give none."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from statistics import median
 
-from chatgui.data.conversation import Item, Row
+from chatgui.data.conversation import Row
 from chatgui.data.load import Dropped
 from chatgui.errors import DataError
 from chatgui.tokens.example import Example
@@ -23,33 +22,15 @@ class Encoded:
         """Examples of which something was left out at the end."""
         return sum(example.cut_tokens > 0 for example in self.examples)
 
-    def cut_lines(self) -> list[int]:
-        """Lines of the rows that were cut."""
-        return [row.line for row, example in zip(self.rows, self.examples, strict=True) if example.cut_tokens]
 
-    @property
-    def supervised_share(self) -> float:
-        """Labels that teach, as a share of all tokens."""
-        tokens = sum(map(len, self.examples))
-        return sum(example.supervised for example in self.examples) / tokens if tokens else 0.0
-
-    def lengths(self) -> dict[str, int]:
-        """Tokens per row before cutting: median, 95th percentile, maximum; and rows over the limit."""
-        lengths = sorted(len(example) + example.cut_tokens for example in self.examples)
-        if not lengths:
-            return {"median": 0, "p95": 0, "max": 0, "over_limit": 0}
-        p95 = lengths[min(len(lengths) - 1, int(0.95 * len(lengths)))]
-        return {"median": round(median(lengths)), "p95": p95, "max": lengths[-1], "over_limit": self.cut}
-
-
-def encode_rows(rows: Iterable[Row], make_example: Callable[[Item], Example]) -> Encoded:
+def encode_rows(rows: Iterable[Row], make_example: Callable[[Row], Example]) -> Encoded:
     """Rows to examples; a row whose labels are all gone (cut away, or empty) is dropped with its reason."""
     examples: list[Example] = []
     kept: list[Row] = []
     dropped: list[Dropped] = []
     for row in rows:
         try:
-            example = make_example(row.item)
+            example = make_example(row)
         except DataError as error:
             dropped.append(Dropped(row.origin, row.line, error))
             continue

@@ -1,5 +1,5 @@
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -69,7 +69,7 @@ def test_splits_are_written_as_fingerprints() -> None:
     assert splits.fingerprints()["test"] == [fingerprint(row.item) for row in splits.test]
 
 
-def of(items: list[Item], raw: list[Mapping[str, Any]] | None = None, name: str | None = None) -> list[Row]:
+def of(items: Sequence[Item], raw: Sequence[Mapping[str, Any]] | None = None, name: str | None = None) -> list[Row]:
     return [Row(item, "a.jsonl", at, name, (raw or [{}] * len(items))[at]) for at, item in enumerate(items)]
 
 
