@@ -23,7 +23,7 @@ def class_scores(labels: Sequence[str], truth: Sequence[str], guesses: Sequence[
     return {
         "accuracy": float(accuracy_score(truth, guesses)),
         **_f1(truth, guesses, names),
-        "classes": _by_class(names, truth, guesses, names),
+        "classes": by_class(names, truth, guesses, names),
         "labels": names,
         "confusion": confusion_matrix(truth, guesses, labels=names).tolist(),
     }
@@ -39,7 +39,7 @@ def label_set_scores(
     return {
         "accuracy": float(accuracy_score(true, guessed)),
         **_f1(true, guessed, range(len(labels))),
-        "classes": _by_class(labels, true, guessed, range(len(labels))),
+        "classes": by_class(labels, true, guessed, range(len(labels))),
     }
 
 
@@ -71,7 +71,8 @@ def _f1(truth: Any, guesses: Any, names: Any) -> dict[str, float]:
     }
 
 
-def _by_class(labels: Sequence[str], truth: Any, guesses: Any, names: Any) -> dict[str, dict[str, float]]:
+def by_class(labels: Sequence[str], truth: Any, guesses: Any, names: Any) -> dict[str, dict[str, float]]:
+    """Precision, recall, F1 and support of each label; `names` are the labels as scikit-learn is given them."""
     from sklearn.metrics import precision_recall_fscore_support
 
     table = precision_recall_fscore_support(truth, guesses, labels=list(names), average=None, zero_division=0)

@@ -10,8 +10,10 @@ from chatgui.tasks.chat import Chat
 from chatgui.tasks.classification import Classification
 from chatgui.tasks.preference import Prefer
 from chatgui.tasks.pretrain import Pretrain
+from chatgui.tasks.ranking import Ranking
+from chatgui.tasks.tagging import Tagging
 
-Task = Annotated[Chat | Prefer | Pretrain | Classification, Field(discriminator="kind")]
+Task = Annotated[Chat | Prefer | Pretrain | Classification | Tagging | Ranking, Field(discriminator="kind")]
 KINDS: tuple[type[Any], ...] = get_args(get_args(Task)[0])
 
 

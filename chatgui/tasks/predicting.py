@@ -55,18 +55,28 @@ def pad_options(template: "Template") -> dict[str, int]:
     return {"pad_token_id": pad}
 
 
-def head_logits(model: Any, batch: Batch) -> "torch.Tensor":
-    """Logits of the model's own head, float32: (B, K) of a sequence classifier, (B, T, K) of a token classifier."""
+def head_logits(model: Any, batch: Batch, both_ways: bool = False) -> "torch.Tensor":
+    """Logits of the model's own head, float32: (B, K) of a sequence classifier, (B, T, K) of a token classifier.
+
+    `both_ways` lets every token see the whole of its row, which a causal model otherwise forbids.
+    """
     import torch
 
     places = torch.arange(batch.input_ids.shape[1], device=batch.input_ids.device)
     lengths = torch.as_tensor(batch.lengths, device=places.device)
     real = places < lengths[:, None]  # (B, T)
     ids = batch.input_ids.masked_fill(~real, model.config.pad_token_id)
-    return model(input_ids=ids, attention_mask=real.long(), use_cache=False).logits.float()
+    mask = real.long()
+    if both_ways:  # (B, 1, T, T): a mask of four dimensions is taken as it stands instead of a causal one
+        seen = real[:, None, None, :].expand(-1, 1, len(places), -1)
+        mask = torch.zeros(seen.shape, dtype=model.dtype, device=ids.device)
+        mask = mask.masked_fill(~seen, torch.finfo(model.dtype).min)
+    return model(input_ids=ids, attention_mask=mask, use_cache=False).logits.float()
 
 
-def logits_of(model: Any, examples: Sequence[Example], budget_tokens: int) -> "list[torch.Tensor]":
+def logits_of(
+    model: Any, examples: Sequence[Example], budget_tokens: int, both_ways: bool = False
+) -> "list[torch.Tensor]":
     """The head's logits for each example, on the CPU, in their order, without gradients and without padding."""
     import torch
 
@@ -76,7 +86,7 @@ def logits_of(model: Any, examples: Sequence[Example], budget_tokens: int) -> "l
     with torch.inference_mode():
         for part in micro_batches(range(len(examples)), lengths, budget_tokens):
             batch = collate([examples[index] for index in part], device)
-            for index, logits in zip(part, head_logits(model, batch).cpu(), strict=True):
+            for index, logits in zip(part, head_logits(model, batch, both_ways).cpu(), strict=True):
                 found[index] = logits[: lengths[index]] if logits.ndim > 1 else logits
     return [found[index] for index in range(len(examples))]
 
