@@ -73,8 +73,8 @@ def test_the_majority_of_a_pair_is_a_tie_when_two_are_equally_frequent() -> None
 
 
 def test_ties_and_both_bad_do_not_change_the_win_rate() -> None:
-    verdicts: list[Verdict] = ["tuned"] * 6 + ["base"] * 2 + ["tie"] * 9 + ["both_bad"] * 3
-    counted = tally(verdicts)
+    counts: dict[Verdict, int] = {"tuned": 6, "base": 2, "tie": 9, "both_bad": 3}
+    counted = tally(verdict for verdict, count in counts.items() for _ in range(count))
     assert (counted.total, counted.wins, counted.ties, counted.both_bad, counted.losses) == (20, 6, 9, 3, 2)
     assert counted.win_rate.value == 0.75
     assert tally(["tie"]).win_rate.value is None
