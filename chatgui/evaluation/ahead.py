@@ -79,6 +79,28 @@ class Ahead:
                 return
 
 
+class Makers:
+    """The makers of replies of one process: one works at a time, as they want the same processor."""
+
+    def __init__(self) -> None:
+        self._makers: dict[tuple[Path, str], Ahead] = {}
+        self._choosing = threading.Lock()
+
+    def wake(self, path: Path, review: Review, load: "Callable[[], ModelPair]", *, again: bool = False) -> Ahead:
+        """The maker of a review, at work if there is anything to do. Others stop after the batch in hand.
+
+        One that failed rests until it is woken with `again`.
+        """
+        with self._choosing:
+            maker = self._makers.setdefault((path, review.id), Ahead(path, review, load))
+            others = [other for other in self._makers.values() if other is not maker and other.working]
+            for other in others:
+                other.stop()
+            if not others and (again or maker.error is None):
+                maker.wake()
+            return maker
+
+
 def missing(contents: Contents, review: Review) -> list[int]:
     """Pairs that should be ready and are not: the furthest one voted on and AHEAD_PAIRS more."""
     furthest = max((vote.index for vote in contents.votes if vote.review == review.id), default=-1)

@@ -137,7 +137,7 @@ def verdict_line(found: Findings, language: str = DEFAULT_LANGUAGE) -> str:
 def to_html(contents: Contents, review: Review, run: str, language: str = DEFAULT_LANGUAGE) -> str:
     """A page that needs nothing else: tally, charts and every pair with its votes."""
     found = findings(contents, review)
-    facts = [(say(key, language), value) for key, value in _facts(found, review, language)]
+    facts = [(say(key, language), value) for key, value in facts_of(found, review, language)]
     rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in facts)
     pairs = "".join(_pair_html(pair, votes, review, language) for pair, votes in contents.of(review) if votes)
     title = say("review.report_title", language, run=run)
@@ -149,7 +149,8 @@ def to_html(contents: Contents, review: Review, run: str, language: str = DEFAUL
     )
 
 
-def _facts(found: Findings, review: Review, language: str) -> Iterator[tuple[str, str]]:
+def facts_of(found: Findings, review: Review, language: str) -> Iterator[tuple[str, str]]:
+    """Locale key and value of everything a review found, the most telling first."""
     yield "review.win_rate", share_text(found.votes.win_rate, language)
     yield "review.votes", _tally_text(found.votes, language)
     if len(found.reviewers) > 1:

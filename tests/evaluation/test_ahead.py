@@ -12,6 +12,7 @@ from chatgui.evaluation.ahead import Ahead, missing
 from chatgui.evaluation.reviews import Pair, Review, append, cast_vote, new_review, read, typed_prompts
 from chatgui.generation.compare import compare_prompts
 from chatgui.generation.pair import load_pair
+from tests.finished import save_random_adapter
 from tests.generation.conftest import config_of
 
 SETTINGS = GenerationConfig(temperature=0, max_new_tokens=6)
@@ -33,19 +34,7 @@ def review(path: Path) -> Review:
 @pytest.fixture
 def models(tiny_model: Path, tmp_path: Path) -> Any:
     """A base and an adapter of random numbers."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    torch.manual_seed(1)
-    lora = LoraConfig(
-        task_type="CAUSAL_LM", r=4, lora_alpha=32, target_modules="all-linear", init_lora_weights=False,
-        fan_in_fan_out=True,
-    )  # fmt: skip
-    folder = tmp_path / "adapter"
-    get_peft_model(AutoModelForCausalLM.from_pretrained(tiny_model), lora).save_pretrained(folder)
-    AutoTokenizer.from_pretrained(tiny_model).save_pretrained(folder)
-    return load_pair(config_of(tiny_model), folder)
+    return load_pair(config_of(tiny_model), save_random_adapter(tiny_model, tmp_path / "adapter"))
 
 
 def wait(condition: Callable[[], Any], seconds: float = 60) -> None:

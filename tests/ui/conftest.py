@@ -25,10 +25,11 @@ START_SECONDS = 120
 class Server:
     """`python app.py` over a home."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, port: int | None = None) -> None:
+        """On a free port, or on the one that an earlier server was killed on."""
         self.home = home
-        self.port = _free_port()
-        self.output = home.parent / f"server-{self.port}.txt"
+        self.port = port or _free_port()
+        self.output = home.parent / f"server-{self.port}-{time.monotonic_ns()}.txt"
         environment = {**os.environ, "CHATGUI_HOME": str(home)}
         with self.output.open("w") as stream:
             self.process = subprocess.Popen(

@@ -18,7 +18,7 @@ from chatgui.ui import app
 from chatgui.ui.session import Selection
 from tests.ui.conftest import wait_until
 
-PUBLIC = {"load_dataset", "start_run", "run_status", "stop_run"}
+PUBLIC = {"load_dataset", "start_run", "run_status", "stop_run", "compare", "vote"}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def restore(workspace: Workspace, remembered: Any = None) -> Selection:
 
 def test_the_page_has_its_tabs_in_order(page: tuple[Workspace, gr.Blocks]) -> None:
     ids = [block.elem_id for block in page[1].blocks.values() if isinstance(block, gr.Tab) and block.elem_id]
-    assert [id_ for id_ in ids if id_.startswith("tab-")] == ["tab-dataset", "tab-train", "tab-chat"]
+    assert [id_ for id_ in ids if id_.startswith("tab-")] == ["tab-dataset", "tab-train", "tab-chat", "tab-review"]
 
 
 def test_scripts_may_call_what_the_contract_names_and_nothing_else(page: tuple[Workspace, gr.Blocks]) -> None:
