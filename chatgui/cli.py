@@ -15,11 +15,12 @@ from typing import Any
 
 from chatgui import __version__
 from chatgui.config import RunConfig, read_config
-from chatgui.errors import ChatGuiError, ConfigError
+from chatgui.errors import ChatGuiError, ConfigError, RunError
 from chatgui.events import Evaluation, Event, Failed, Notice, Stage, Step
 from chatgui.export.options import ExportConfig
-from chatgui.fields import build, build_flat, knobs
+from chatgui.fields import Config, build, build_flat, knobs
 from chatgui.runs import store
+from chatgui.runs.search import SearchConfig
 from chatgui.text import preferred_language, say
 
 LINES_SHOWN = 12
@@ -88,16 +89,26 @@ def _parser() -> argparse.ArgumentParser:
     export = verb("export", _export)
     export.add_argument("name", metavar="RUN")
     export.add_argument("--out", metavar="DIR", required=True, help=say("cli.out", LANGUAGE))
-    for knob in knobs(ExportConfig, "export."):
-        export.add_argument(
-            "--" + knob.name.removeprefix("export.").replace("_", "-"), dest=knob.name, default=argparse.SUPPRESS,
-            metavar="|".join(map(str, knob.choices)) or knob.type.__name__.upper(),
-            help=f"{knob.info(LANGUAGE)} [{knob.default}]",
-        )  # fmt: skip
-    for command, prefixes in ((data, ("data.", "task.", "training.max_length_tokens")), (train, ("",))):
+    _add_own_flags(export, ExportConfig, "export.")
+    search = verb("search", _search)
+    search.add_argument("config", metavar="CONFIG.yaml|SEARCH")
+    search.add_argument("--range", action="append", default=[], metavar="FIELD=RANGE", help=say("cli.range", LANGUAGE))
+    _add_own_flags(search, SearchConfig, "search.")
+    data_prefixes = ("data.", "task.", "training.max_length_tokens")
+    for command, prefixes in ((data, data_prefixes), (train, ("",)), (search, ("",))):
         _add_flags(command, prefixes, lambda knob: f"--{knob.name}")
     _add_flags(compare, ("generation.",), lambda knob: "--" + knob.name.removeprefix("generation.").replace("_", "-"))
     return parser
+
+
+def _add_own_flags(command: argparse.ArgumentParser, config: type[Config], prefix: str) -> None:
+    """One flag for each field of a command's own config; its values are found under `prefix`."""
+    for knob in knobs(config, prefix):
+        command.add_argument(
+            "--" + knob.name.removeprefix(prefix).replace("_", "-"), dest=knob.name, default=argparse.SUPPRESS,
+            metavar="|".join(map(str, knob.choices)) or knob.type.__name__.upper(),
+            help=f"{knob.info(LANGUAGE)} [{knob.default}]",
+        )  # fmt: skip
 
 
 def _add_flags(command: argparse.ArgumentParser, prefixes: tuple[str, ...], flag: Callable[[Any], str]) -> None:
@@ -297,6 +308,45 @@ def _export(options: argparse.Namespace) -> int:
     if "largest_logit_difference" in row:
         print(say("export.difference", LANGUAGE, difference=f"{row['largest_logit_difference']:.2g}"))
     return 0
+
+
+def _search(options: argparse.Namespace) -> int:
+    from chatgui.runs.search import create_search, drive, find_search, read_search
+
+    home = store.home_folder(options.home)
+    if Path(options.config).suffix in (".yaml", ".yml"):
+        config, settings, ranges = read_search(
+            Path(options.config), _fields(options), _below(vars(options), "search."), options.range
+        )
+        search = create_search(home, config, settings, ranges)
+    else:
+        search = find_search(home, options.config)
+    if not options.json:
+        print(search.folder, flush=True)
+
+    def tell(row: dict[str, Any]) -> None:
+        print(json.dumps(row, ensure_ascii=False) if options.json else _tried(row), flush=True)
+
+    drive(search, tell)
+    best = search.best()
+    if best is None:
+        raise RunError("search.nothing_finished", search=search.id)
+    if options.json:
+        print(json.dumps({"search": search.id, "trials": len(search.trials()), "best": best[0]}, ensure_ascii=False))
+    else:
+        print(say("search.best", LANGUAGE, **_named(best[0])))
+    return 0
+
+
+def _tried(row: dict[str, Any]) -> str:
+    return say("search.tried", LANGUAGE, **_named(row), state=row["state"])
+
+
+def _named(row: dict[str, Any]) -> dict[str, Any]:
+    values = ", ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+                       for name, value in row.items() if "." in name)  # fmt: skip
+    loss = "-" if row["validation_loss"] is None else f"{row['validation_loss']:.4f}"
+    return {"trial": row["trial"], "run": row["run"], "loss": loss, "values": values}
 
 
 def _evaluate(options: argparse.Namespace) -> int:

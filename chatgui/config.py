@@ -93,6 +93,11 @@ def read_config(path: Path, overrides: Mapping[str, Any] | None = None) -> RunCo
 
     Raises ConfigError that names the file, or the field, what was found and what is allowed.
     """
+    return build(RunConfig, merged(read_yaml(path), unflatten(overrides or {})))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The groups of a config file. Raises ConfigError that names the file when it is not one."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -101,7 +106,7 @@ def read_config(path: Path, overrides: Mapping[str, Any] | None = None) -> RunCo
         raise ConfigError("config.unreadable", path=str(path), reason=" ".join(str(error).split())[:200]) from error
     if not isinstance(values, dict):
         raise ConfigError("config.not_mapping", path=str(path), found=type(values).__name__)
-    return build(RunConfig, _merged(values, unflatten(overrides or {})))
+    return values
 
 
 def write_config(config: RunConfig, path: Path) -> None:
@@ -116,13 +121,14 @@ def differences(config: RunConfig) -> dict[str, Any]:
     return {name: value for name, value in flatten(config).items() if default.get(name) != value}
 
 
-def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(values)
+def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested groups with changes on top; another kind of a union replaces the whole group."""
+    result = dict(values)
     for name, change in changes.items():
-        old = merged.get(name)
+        old = result.get(name)
         if isinstance(change, dict) and isinstance(old, dict):
             other_kind = "kind" in change and change["kind"] != old.get("kind")
-            merged[name] = change if other_kind else _merged(old, change)
+            result[name] = change if other_kind else merged(old, change)
         else:
-            merged[name] = change
-    return merged
+            result[name] = change
+    return result

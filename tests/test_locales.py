@@ -13,10 +13,12 @@ import pytest
 from chatgui.config import RunConfig
 from chatgui.export.options import ExportConfig
 from chatgui.fields import knobs
+from chatgui.runs.search import SearchConfig
 from chatgui.text import LOCALES, languages, sentences
 
 PACKAGE = LOCALES.parent
-KNOBS = {knob.name: knob for knob in (*knobs(RunConfig), *knobs(ExportConfig, "export."))}
+FORMS = ((RunConfig, ""), (ExportConfig, "export."), (SearchConfig, "search."))
+KNOBS = {knob.name: knob for config, prefix in FORMS for knob in knobs(config, prefix)}
 TRANSLATIONS = [language for language in languages() if language != "en"]
 
 

@@ -234,11 +234,15 @@ def home_folder(option: str | None = None) -> Path:
     return Path("/data/chatgui") if os.access("/data", os.W_OK) else Path.home() / ".chatgui"
 
 
-def create_run(home: Path, config: RunConfig, state: str = "queued") -> Run:
-    """A new run folder. Raises RunError when it cannot be written (a read-only home, a full disk)."""
+def new_run_id(config: RunConfig) -> str:
+    """Time, subject and four random digits: sorts by age, says what it is, is never given twice."""
     subject = re.sub(r"[^a-z0-9]+", "-", Path(config.data.source).stem.lower()).strip("-")[:24] or "run"
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{subject}-{secrets.token_hex(2)}"
-    run = Run(home / "runs" / name)
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{subject}-{secrets.token_hex(2)}"
+
+
+def create_run(home: Path, config: RunConfig, state: str = "queued", run_id: str | None = None) -> Run:
+    """A new run folder. Raises RunError when it cannot be written (a read-only home, a full disk)."""
+    run = Run(home / "runs" / (run_id or new_run_id(config)))
     try:
         with _writing(home):
             run.folder.mkdir(parents=True)
