@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "chatgui"
 FILES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = ("torch", "transformers", "peft", "datasets", "accelerate")
-NEEDS_TORCH = {"training/muon.py", "adapters/modules.py"}
+NEEDS_TORCH = {"kernels.py", "training/muon.py", "adapters/modules.py"}
 """Define subclasses of torch classes, so they are themselves imported inside functions only."""
 
 

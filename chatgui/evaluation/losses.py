@@ -3,8 +3,10 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
+from chatgui.attention import packed_attention, packs
 from chatgui.errors import ModelError
 from chatgui.models import precision
 from chatgui.tasks import Task
@@ -28,16 +30,17 @@ def measure(model: Any, task: Task, examples: Sequence[Example], budget_tokens: 
     model.eval()
     lengths = [len(example) for example in examples]
     device = next(model.parameters()).device
-    loss, count = 0.0, 0
+    packed = packs(model, task)
+    loss, count = torch.zeros((), device=device), 0
     tally: Counter[str] = Counter()
-    with torch.inference_mode(), precision(device):
-        for part in micro_batches(range(len(examples)), lengths, budget_tokens):
-            batch = collate([examples[index] for index in part], device)
-            loss += task.loss(model, batch).item()
+    with torch.inference_mode(), precision(device), packed_attention(model) if packed else nullcontext():
+        for part in micro_batches(range(len(examples)), lengths, budget_tokens, packed=packed):
+            batch = collate([examples[index] for index in part], device, packed=packed)
+            loss = loss + task.loss(model, batch)
             count += batch.supervised
             tally.update(batch.tally)
     model.train(was_training)
-    mean = loss / max(1, count)
+    mean = loss.item() / max(1, count)
     if not math.isfinite(mean):
         raise ModelError("model.not_finite")
     return mean, {**task.metrics(mean), **{name: total / max(1, count) for name, total in tally.items()}}

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chatgui.tokens.example import IGNORE_INDEX, Example
 
@@ -16,10 +16,13 @@ WINDOW_BATCHES = 16
 
 @dataclass(frozen=True)
 class Batch:
-    """`input_ids` and `labels`, both (B, T), padded on the right.
+    """Examples as tensors: what a task's loss is given. An example's rivals are sequences behind its own.
 
-    Right-hand padding needs no attention mask in a causal model: no real token looks to its right. An example with
-    rivals takes one row for itself and one for each rival behind it.
+    Padded: `input_ids` and `labels` are (B, T), one sequence a row, padding on the right with id 0 and label
+    IGNORE_INDEX. Right-hand padding needs no attention mask in a causal model: no real token looks to its right.
+
+    Packed: both are (1, T), the sequences end to end, `position_ids` (1, T) beginning at 0 with each of them. The label
+    of a sequence's first token is IGNORE_INDEX, for there is nothing before it to be predicted from.
     """
 
     input_ids: "torch.Tensor"
@@ -29,12 +32,28 @@ class Batch:
     supervised: int
     """Labels or whole sequences that teach: what the sum of losses is divided by."""
     lengths: "torch.Tensor"
-    """Real tokens of each row (B)."""
+    """Real tokens of each sequence (B)."""
     targets: "torch.Tensor | None" = None
     """Targets of the examples (N, K), float32, where they have any."""
     tally: dict[str, float] = field(default_factory=dict)
     """Sums over the batch that the task's loss leaves here (rewards, right answers); divided by `supervised`, they are
     its metrics."""
+    position_ids: "torch.Tensor | None" = None
+    """None when padded."""
+    sequence_lengths: tuple[int, ...] = ()
+    """`lengths` again, on the host, when packed: attention needs them without waiting for the device."""
+
+    @property
+    def packed(self) -> bool:
+        """Whether the sequences lie end to end in one row."""
+        return self.position_ids is not None
+
+    def inputs(self) -> dict[str, Any]:
+        """Arguments of a decoder's forward pass; for a packed batch it must run inside `packed_attention`."""
+        ids = {"input_ids": self.input_ids, "use_cache": False}
+        if not self.packed:
+            return ids
+        return {**ids, "position_ids": self.position_ids, "sequence_lengths": self.sequence_lengths}
 
 
 def plan_epoch(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
@@ -51,28 +70,31 @@ def plan_epoch(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -
     return steps
 
 
-def micro_batches(indices: Sequence[int], lengths: Sequence[int], budget_tokens: int) -> Iterator[list[int]]:
-    """Parts of a step that fit `budget_tokens` with their padding; a single longer example stands alone."""
+def micro_batches(
+    indices: Sequence[int], lengths: Sequence[int], budget_tokens: int, *, packed: bool = False
+) -> Iterator[list[int]]:
+    """Parts of a step that fit `budget_tokens`, with their padding unless `packed`; a longer example stands alone."""
     part: list[int] = []
+    tokens = 0
     for index in sorted(indices, key=lambda index: lengths[index]):
-        if part and lengths[index] * (len(part) + 1) > budget_tokens:
+        full = tokens + lengths[index] if packed else lengths[index] * (len(part) + 1)
+        if part and full > budget_tokens:
             yield part
-            part = []
+            part, tokens = [], 0
         part.append(index)
+        tokens += lengths[index]
     if part:
         yield part
 
 
-def collate(examples: Sequence[Example], device: "torch.device | str" = "cpu") -> Batch:
-    """Tensors on `device`. Padding ids are 0: their labels are IGNORE_INDEX and nothing real attends to them."""
+def collate(examples: Sequence[Example], device: "torch.device | str" = "cpu", *, packed: bool = False) -> Batch:
+    """The examples as tensors on `device`: padded to the longest sequence, or laid end to end."""
     import torch
 
     rows = [row for example in examples for row in (example, *example.rivals)]
-    lengths = [len(row.input_ids) for row in rows]
-    width = max(lengths)
-    input_ids = [list(row.input_ids) + [0] * (width - len(row.input_ids)) for row in rows]
-    labels = [list(row.labels) + [IGNORE_INDEX] * (width - len(row.labels)) for row in rows]
+    lengths = tuple(len(row.input_ids) for row in rows)
     targets = [example.target for example in examples]
+    input_ids, labels, position_ids = (_packed if packed else _padded)(rows, max(lengths))
     return Batch(
         input_ids=torch.tensor(input_ids, device=device),
         labels=torch.tensor(labels, device=device),
@@ -80,4 +102,22 @@ def collate(examples: Sequence[Example], device: "torch.device | str" = "cpu") -
         supervised=sum(example.supervised for example in examples),
         lengths=torch.tensor(lengths, device=device),
         targets=torch.tensor(targets, device=device) if all(targets) else None,
+        position_ids=torch.tensor(position_ids, device=device) if packed else None,
+        sequence_lengths=lengths if packed else (),
     )
+
+
+Rows = list[list[int]]
+
+
+def _padded(rows: Sequence[Example], width: int) -> tuple[Rows, Rows, Rows]:
+    """Padding ids are 0: their labels are IGNORE_INDEX and nothing real attends to them."""
+    input_ids = [[*row.input_ids, *(0,) * (width - len(row.input_ids))] for row in rows]
+    labels = [[*row.labels, *(IGNORE_INDEX,) * (width - len(row.labels))] for row in rows]
+    return input_ids, labels, []
+
+
+def _packed(rows: Sequence[Example], width: int) -> tuple[Rows, Rows, Rows]:
+    input_ids = [token for row in rows for token in row.input_ids]
+    labels = [label for row in rows for label in (IGNORE_INDEX, *row.labels[1:])]
+    return [input_ids], [labels], [[place for row in rows for place in range(len(row.input_ids))]]

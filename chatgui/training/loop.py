@@ -4,9 +4,11 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from chatgui.attention import packed_attention, packs
 from chatgui.config import TrainingConfig
 from chatgui.errors import ModelError
 from chatgui.evaluation.losses import measure
@@ -100,13 +102,15 @@ def train(
     recent: list[float] = []
     stopped = False
     lengths = [len(example) for example in train_examples]
+    packed = packs(model, task)
     for indices in _steps(lengths, config, step, total):
         began = time.monotonic()
         rate = float(schedules[0].get_last_lr()[0])
         parts = [
-            [train_examples[i] for i in part] for part in micro_batches(indices, lengths, config.micro_batch_tokens)
+            [train_examples[i] for i in part]
+            for part in micro_batches(indices, lengths, config.micro_batch_tokens, packed=packed)
         ]
-        loss, grad_norm, step_tokens, metrics = _step(model, task, parts, list(weights.values()), config)
+        loss, grad_norm, step_tokens, metrics = _step(model, task, parts, list(weights.values()), config, packed)
         if not math.isfinite(loss + grad_norm):
             raise ModelError("training.diverged", step=step + 1, rate=f"{rate:g}")
         for optimizer, schedule in zip(optimizers, schedules, strict=True):
@@ -135,7 +139,7 @@ def train(
 
 def _step(
     model: Any, task: Task, parts: Sequence[Sequence[Example]], weights: "list[torch.nn.Parameter]",
-    config: TrainingConfig,
+    config: TrainingConfig, packed: bool,
 ) -> tuple[float, float, int, dict[str, float]]:  # fmt: skip
     """Gradients of the mean over all labelled tokens of the step, whatever its micro-batches.
 
@@ -145,14 +149,15 @@ def _step(
 
     model.train()
     device = weights[0].device
-    batches = [collate(part, device) for part in parts]
+    batches = [collate(part, device, packed=packed) for part in parts]
     supervised = max(1, sum(batch.supervised for batch in batches))
     total = torch.zeros((), device=device)
-    for batch in batches:
-        with precision(device):
-            loss = task.loss(model, batch) / supervised
-        loss.backward()
-        total += loss.detach()
+    with packed_attention(model) if packed else nullcontext():
+        for batch in batches:
+            with precision(device):
+                loss = task.loss(model, batch) / supervised
+            loss.backward()
+            total += loss.detach()
     grad_norm = torch.nn.utils.clip_grad_norm_(weights, config.max_grad_norm)
     tally: Counter[str] = Counter()
     for batch in batches:

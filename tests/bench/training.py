@@ -1,4 +1,4 @@
-"""Speed and memory of training, held against the peers: `python -m tests.bench.training [--json] [--quick] [--model M]`.
+"""Speed and memory of training, held against the peers: `python -m tests.bench.training [--quick] [--model M]`.
 
 Prints a row for each engine and setting: `chatgui` (this program), `trl` (SFTTrainer padded by length, and packed),
 `trainer` (transformers.Trainer grouped by length) and `tutorial` (batches of 8 padded to 512). All see the same rows of
