@@ -42,10 +42,12 @@ class TrainingConfig(Config):
     """Tokens computed at once; lower it when memory runs out. The result stays the same."""
     max_length_tokens: int | None = Field(None, ge=8)
     """Longer examples are cut at their end; empty means the model's own limit."""
-    optimizer: Literal["adamw", "muon"] = "adamw"
-    """AdamW suits everything; Muon needs fewer steps when all weights are trained from scratch."""
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    """How the learning rate falls after the warm-up."""
+    optimizer: Literal["adamw", "adamw_8bit", "muon", "sgd"] = "adamw"
+    """AdamW suits everything; in 8 bits it needs a quarter of its memory; Muon is for training from scratch."""
+    schedule: Literal[
+        "cosine", "linear", "constant", "cosine_with_restarts", "polynomial", "warmup_stable_decay", "inverse_sqrt"
+    ] = "cosine"
+    """How the learning rate falls after the warm-up. Cosine is hardly ever beaten for a run of known length."""
     warmup_fraction: float = Field(0.05, ge=0, le=1)
     """Share of the steps in which the rate rises from zero; protects the first steps."""
     weight_decay: float = Field(0.0, ge=0, le=1)
