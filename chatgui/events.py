@@ -45,6 +45,8 @@ class Step(Event):
     tokens_per_second: float
     metrics: dict[str, float] = field(default_factory=dict)
     """Of the task, over the examples of the step: reward margin, accuracy."""
+    memory_bytes: int | None = None
+    """In use, of the GPU where one is used, else of the process; looked at once a second, None in between."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Notice(Event):
 
 @dataclass(frozen=True)
 class Finished(Event):
-    """The end of a run that was not by an error. `reason` is `done` or `stopped`."""
+    """The end of a run that was not by an error. `reason` is `done`, `stopped`, `paused` or `interrupted`."""
 
     type: ClassVar[str] = "finished"
     step: int
@@ -119,8 +121,12 @@ KINDS: dict[str, type[Event]] = {
 
 
 def to_line(event: Event) -> str:
-    """One line of JSON without a line break; a number that is not finite becomes null, which JSON can say."""
-    return json.dumps({"type": event.type, **_finite(asdict(event))}, ensure_ascii=False, default=str)
+    """One line of JSON without a line break; a number that is not finite becomes null, which JSON can say.
+
+    A field that is None or empty is left out.
+    """
+    given = {name: value for name, value in asdict(event).items() if value not in (None, {})}
+    return json.dumps({"type": event.type, **_finite(given)}, ensure_ascii=False, default=str)
 
 
 def from_line(line: str) -> Event | None:

@@ -9,67 +9,69 @@ import math
 import os
 import resource
 import shutil
-import signal
 import sys
-import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from chatgui.config import RunConfig
 from chatgui.errors import ChatGuiError
-from chatgui.events import Checkpoint, Event, Failed, Finished, Notice, Resumed, Stage, Step
-from chatgui.runs.store import Run, write_atomically
+from chatgui.events import Checkpoint, Event, Finished, Notice, Resumed, Stage
+from chatgui.runs.files import is_full, move_into_place, write_atomically
+from chatgui.runs.journal import Journal
+from chatgui.runs.store import Run, step_of
 
 if TYPE_CHECKING:
     from chatgui.prepare import Prepared
     from chatgui.tokens.template import Template
     from chatgui.training.loop import Outcome, Snapshot
 
-STATE_SECONDS = 0.5
-"""Longest time between two writes of state.json while steps go by."""
-FULL_BYTES = 2**20
-"""A disk with less free space than this is full."""
+LEFT = {
+    "pause": ("paused", "run.paused"),
+    "terminate": ("interrupted", "run.terminated"),
+}
+"""State and sentence of a run that left before its end, by the wish it followed; else it was stopped."""
+
+
+class _Leave(Exception):
+    """The run is paused or this process was told to end: the checkpoint is written, the loop need not end well."""
 
 
 def execute(run: Run, on_event: Callable[[Event], None] = lambda event: None) -> bool:
-    """Train the run, from its last checkpoint if it has one. True when it ended well.
+    """Train the run, from its last checkpoint if it has one. True when it finished, or stopped or paused as asked.
 
     The reason of a failure is in its state and events.
 
     `on_event` sees every event as well (the terminal prints them).
     """
-    process = psutil.Process()
-    journal = _Journal(run, on_event)
-    signal.signal(signal.SIGTERM, lambda number, frame: journal.ask_to_stop())
-    try:
-        run.set_state(
-            state="starting", pid=process.pid, pid_started=process.create_time(), heartbeat=time.time(), message={}
-        )
-        _train(run, journal)
-    except ChatGuiError as error:
-        journal.fail(**error.plain())
-    except MemoryError:
-        journal.fail("run.out_of_memory", {})
-    except Exception as error:  # the worker's boundary: whatever it was, the run must say so
-        key, reason = _reason(run, error)
-        journal.fail(key, {} if key == "run.out_of_memory" else {"reason": reason, "log": str(run.log)})
-        _log_traceback(run)
-    return run.state().state in ("finished", "stopped")
+    with Journal(run, on_event) as journal:
+        try:
+            return _train(run, journal)
+        except ChatGuiError as error:
+            journal.fail(**error.plain())
+        except MemoryError:
+            journal.fail("run.out_of_memory", {})
+        except Exception as error:  # the worker's boundary: whatever it was, the run must say so
+            journal.fail(*_reason(run, error))
+            _log_traceback(run)
+        return False
 
 
-def _reason(run: Run, error: Exception) -> tuple[str, str]:
-    """Key and reason of an error nobody foresaw."""
+def _reason(run: Run, error: Exception) -> tuple[str, dict[str, Any]]:
+    """Key and values of an error nobody foresaw."""
+    number = getattr(error, "errno", None)
+    log = str(run.log)
     if "out of memory" in str(error).lower():
-        return "run.out_of_memory", ""
-    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
-    if full or shutil.disk_usage(run.folder).free < FULL_BYTES:  # torch and safetensors do not tell it by number
-        return "run.disk_full", os.strerror(errno.ENOSPC)
-    return "run.crashed", _first_line(error)
+        return "run.out_of_memory", {}
+    if not run.folder.is_dir():
+        return "run.folder_gone", {"path": str(run.folder)}
+    if number in (errno.ENOSPC, errno.EDQUOT) or is_full(run.folder):  # torch and safetensors do not tell it by number
+        return "run.disk_full", {"reason": os.strerror(errno.ENOSPC), "log": log}
+    if number == errno.EROFS or not os.access(run.folder, os.W_OK):
+        return "run.cannot_write", {"path": str(run.folder), "reason": os.strerror(errno.EROFS)}
+    return "run.crashed", {"reason": _first_line(error), "log": log}
 
 
 def _log_traceback(run: Run) -> None:
@@ -78,42 +80,12 @@ def _log_traceback(run: Run) -> None:
         traceback.print_exc(file=stream)
 
 
-class _Journal:
-    """Writes events and state, and knows whether somebody asked to stop."""
-
-    def __init__(self, run: Run, on_event: Callable[[Event], None]) -> None:
-        self.run = run
-        self.on_event = on_event
-        self.terminated = False
-        self.written = 0.0
-
-    def emit(self, event: Event) -> None:
-        self.run.append(event)
-        self.on_event(event)
-        if isinstance(event, Stage):
-            self.run.set_state(stage=event.name, heartbeat=time.time())
-        elif isinstance(event, Step) and time.monotonic() - self.written > STATE_SECONDS:
-            self.run.set_state(step=event.step, seconds=event.seconds, heartbeat=time.time())
-            self.written = time.monotonic()
-
-    def ask_to_stop(self) -> None:
-        self.terminated = True
-
-    def should_stop(self) -> bool:
-        return self.terminated or self.run.stop_request() is not None
-
-    def fail(self, key: str, values: dict[str, Any]) -> None:
-        self.run.clear_unfinished()
-        with suppress(OSError):  # not even a line fits on the disk: a dead process with a live state is "interrupted"
-            self.run.set_state(state="failed", message={"key": key, "values": values}, stage="")
-            self.run.append(Failed(key, values))
-        self.on_event(Failed(key, values))
-
-
-def _train(run: Run, journal: _Journal) -> None:
+def _train(run: Run, journal: Journal) -> bool:
     config = run.config
+    journal.begin()
     journal.emit(Stage("imports"))
     from chatgui.prepare import prepare
+    from chatgui.runs.checkpoints import changes_since, circumstances_of
     from chatgui.training.loop import total_steps, train
 
     journal.emit(Stage("data"))
@@ -125,34 +97,55 @@ def _train(run: Run, journal: _Journal) -> None:
         journal.emit(notice)
     write_atomically(run.folder / "splits.json", json.dumps(prepared.splits.fingerprints()))
     total = total_steps(len(prepared.train), config.training)
-    run.set_state(total_steps=total)
+    journal.set_state(total_steps=total)
     journal.emit(Stage("model"))
     model = _model(config, prepared.template, total)
-    start = _last_snapshot(run, model.device)
+    circumstances = circumstances_of(config, model.device, prepared.train)
+    start, before = _last_snapshot(run, journal, model.device)
     if start:
         journal.emit(Resumed(start.step))
+        for notice in changes_since(before, circumstances):
+            journal.emit(notice)
     if journal.should_stop():
-        journal.emit(Finished(start.step if start else 0, 0.0, reason="stopped"))
-        run.set_state(state="stopped", stage="", message={"key": "run.stopped_early", "values": {}})
-        return
+        return _leave(journal, journal.wish or "keep", start.step if start else 0, 0.0)
     journal.emit(Stage("training"))
-    run.set_state(state="running")
-    outcome = train(
-        model, config.task, prepared.train, prepared.validation, config.training,
-        emit=journal.emit, should_stop=journal.should_stop, keep=_keeper(run, journal), resume=start,
-    )  # fmt: skip
-    wish = run.stop_request() or "keep"
+    journal.set_state(state="running")
+    try:
+        outcome = train(
+            model, config.task, prepared.train, prepared.validation, config.training,
+            emit=journal.emit, should_stop=journal.should_stop, keep=_keeper(run, journal, circumstances),
+            resume=start,
+        )  # fmt: skip
+    except _Leave:
+        last = journal.last_step
+        return _leave(journal, journal.wish or "keep", last.step if last else 0, last.seconds if last else 0.0)
+    return _end(run, journal, outcome, model, prepared)
+
+
+def _end(run: Run, journal: Journal, outcome: "Outcome", model: Any, prepared: "Prepared") -> bool:
+    """The state and the result of a run that came to its end or was stopped."""
+    wish = run.stop_request()
+    if wish not in ("discard", "epoch"):
+        wish = "keep"
     if outcome.stopped and wish == "discard":
         run.forget_weights()
     else:
         journal.emit(Stage("saving"))
-        _save(run, model, prepared.template.tokenizer, config)
+        _save(run, model, prepared.template.tokenizer, prepared.config)
     name, key = ("stopped", f"run.stopped_{wish}") if outcome.stopped else ("finished", "run.finished")
     journal.emit(Finished(outcome.steps, outcome.seconds, reason="stopped" if outcome.stopped else "done"))
-    run.set_state(
+    journal.set_state(
         state=name, step=outcome.steps, result=_result(outcome, model.device), stage="",
         message={"key": key, "values": {}},
     )  # fmt: skip
+    return True
+
+
+def _leave(journal: Journal, wish: str, step: int, seconds: float) -> bool:
+    state, key = LEFT.get(wish, ("stopped", "run.stopped_early"))
+    journal.emit(Finished(step, seconds, reason=state))
+    journal.set_state(state=state, step=step, stage="", message={"key": key, "values": {"step": step}})
+    return wish != "terminate"
 
 
 def _notices(prepared: "Prepared") -> Iterator[Notice]:
@@ -183,11 +176,24 @@ def _model(config: RunConfig, template: "Template", total_steps: int) -> Any:
     return model
 
 
-def _last_snapshot(run: Run, device: Any) -> "Snapshot | None":
-    from chatgui.runs.checkpoints import read_checkpoint
+def _last_snapshot(run: Run, journal: Journal, device: Any) -> "tuple[Snapshot | None, Mapping[str, Any]]":
+    """The newest checkpoint that can be read, with its circumstances; one that cannot is said and passed over."""
+    from chatgui.runs.checkpoints import read_checkpoint, unreadable
 
-    checkpoints = run.checkpoints()
-    return read_checkpoint(checkpoints[-1], device) if checkpoints else None
+    damaged = []
+    found: tuple[Snapshot | None, Mapping[str, Any]] = (None, {})
+    for folder in reversed(run.checkpoints()):
+        try:
+            found = read_checkpoint(folder, device)
+            break
+        except unreadable() as error:
+            damaged.append(Notice("run.checkpoint_damaged", {"step": step_of(folder), "reason": _first_line(error)}))
+            shutil.rmtree(folder, ignore_errors=True)
+    if damaged and found[0] is None:
+        run.forget_events()  # from the start: the old curve would only stand beside the new one
+    for notice in damaged:
+        journal.emit(notice)
+    return found
 
 
 def _result(outcome: "Outcome", device: Any) -> dict[str, Any]:
@@ -204,13 +210,19 @@ def _finite(loss: float | None) -> float | None:
     return loss if loss is not None and math.isfinite(loss) else None
 
 
-def _keeper(run: Run, journal: _Journal) -> Callable[[Any], None]:
+def _keeper(run: Run, journal: Journal, circumstances: Mapping[str, Any]) -> "Callable[[Snapshot], None]":
     from chatgui.runs.checkpoints import write_checkpoint
 
-    def keep(snapshot: Any) -> None:
-        folder = write_checkpoint(run.folder / "checkpoints", snapshot)
-        run.thin_checkpoints()
+    def keep(snapshot: "Snapshot") -> None:
+        wish = journal.wish
+        if wish == "discard":
+            return
+        run.flush_events()
+        folder = write_checkpoint(run.folder / "checkpoints", snapshot, circumstances)
+        run.thin_checkpoints(journal.validation_losses)
         journal.emit(Checkpoint(snapshot.step, folder.name))
+        if wish in LEFT:
+            raise _Leave
 
     return keep
 
@@ -219,11 +231,11 @@ def _save(run: Run, model: Any, tokenizer: Any, config: RunConfig) -> None:
     """The result under a temporary name first: a model folder is whole or not there."""
     temporary = run.folder / ".model"
     shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()  # without its parents: a run that was deleted meanwhile must not come back in pieces
     model.save_pretrained(temporary)
     tokenizer.save_pretrained(temporary)
     (temporary / "README.md").write_text(_card(run, config), encoding="utf-8")
-    shutil.rmtree(run.model_folder, ignore_errors=True)
-    temporary.rename(run.model_folder)
+    move_into_place(temporary, run.model_folder)
 
 
 def _card(run: Run, config: RunConfig) -> str:

@@ -8,20 +8,21 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from chatgui.config import RunConfig, read_config, write_config
 from chatgui.errors import ChatGuiError, RunError
 from chatgui.events import Event, from_line, latest, to_line
+from chatgui.runs.files import flush_to_disk, is_full, told, write_atomically
+from chatgui.runs.process import started
 
 LIVE = ("starting", "running", "stopping")
-ENDED = ("stopped", "finished", "failed", "interrupted")
+ENDED = ("stopped", "paused", "finished", "failed", "interrupted")
 CHECKPOINTS_KEPT = 2
+"""Newest checkpoints that stay; the one with the lowest validation loss stays as well."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,13 @@ class State:
 
     state: str
     created: float
+    place: int = 0
+    """In the queue: lower ones come first."""
     pid: int | None = None
-    pid_started: float | None = None
-    """Start time of that process: a pid alone may have been given to another one."""
+    pid_started: str | None = None
+    """Mark of that process (`process.started`): a pid alone may have been given to another one."""
     heartbeat: float | None = None
+    """Last sign of life, in seconds of the machine's monotonic clock: it neither jumps nor counts a closed lid."""
     step: int = 0
     seconds: float = 0.0
     """Of training, up to `step`."""
@@ -95,30 +99,46 @@ class Run:
 
     def state(self) -> State:
         """The state as it is: a live one whose process is gone reads `interrupted`, one asked to stop `stopping`."""
-        try:
-            values = json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
-            state = State(**{key: value for key, value in values.items() if key in State.__dataclass_fields__})
-        except (FileNotFoundError, ValueError, TypeError, AttributeError) as error:
-            raise RunError("run.no_state", run=self.id) from error
+        state = self._written()
         if state.state in LIVE and not is_alive(state):
-            return replace(state, state="interrupted", message={"key": "run.interrupted", "values": {}})
-        if state.state in LIVE and self.stop_request():
+            return replace(state, state="interrupted", message=self._why_gone())
+        if state.state in LIVE and self.stop_request() not in (None, "epoch"):
             return replace(state, state="stopping")
         return state
 
+    def _written(self) -> State:
+        try:
+            values = json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
+            return State(**{key: value for key, value in values.items() if key in State.__dataclass_fields__})
+        except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, AttributeError) as error:
+            raise RunError("run.no_state", run=self.id) from error
+
+    def _why_gone(self) -> dict[str, Any]:
+        """What a process that ended without a word may have died of, as far as it shows from outside."""
+        key = "run.interrupted"
+        with suppress(OSError):
+            if not os.access(self.folder, os.W_OK):
+                key = "run.interrupted_read_only"
+            elif is_full(self.folder):
+                key = "run.interrupted_full"
+        return {"key": key, "values": {}}
+
     def set_state(self, **changes: Any) -> State:
         """Replace some fields of state.json, atomically."""
-        state = replace(self.state(), **changes)
+        state = replace(self._written(), **changes)
         write_atomically(self.folder / "state.json", json.dumps(asdict(state), ensure_ascii=False))
         return state
 
     def marked_interrupted(self) -> bool:
         """Whether the file itself already says so (`state` also says it when the process is just gone)."""
-        return json.loads((self.folder / "state.json").read_text(encoding="utf-8"))["state"] == "interrupted"
+        return self._written().state == "interrupted"
 
     def claim(self, pid: int) -> None:
-        """Say that process `pid` is about to train this run."""
-        self.set_state(state="starting", pid=pid, pid_started=psutil.Process(pid).create_time(), stage="imports")
+        """Say that process `pid` is about to train this run. Raises RunError unless it waits in the queue."""
+        state = self.state().state
+        if state != "queued":
+            raise RunError("run.not_queued", run=self.id, state=state)
+        self.set_state(state="starting", pid=pid, pid_started=started(pid), stage="imports", heartbeat=time.monotonic())
 
     def append(self, event: Event) -> None:
         """One more line in events.jsonl, whole or not at all: half a line would swallow the next one."""
@@ -128,6 +148,25 @@ class Run:
             if stream.write(line) < len(line):  # no exception: a full disk takes what still fits
                 stream.truncate(size)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def mend_events(self) -> None:
+        """Take a torn last line away, which a power cut can leave: it would swallow the next event."""
+        with suppress(FileNotFoundError), (self.folder / "events.jsonl").open("rb+") as stream:
+            size = whole = stream.seek(0, os.SEEK_END)
+            while whole:
+                start = max(0, whole - 4096)
+                stream.seek(start)
+                newline = stream.read(whole - start).rfind(b"\n")
+                if newline >= 0:
+                    whole = start + newline + 1
+                    break
+                whole = start
+            if whole < size:
+                stream.truncate(whole)
+
+    def flush_events(self) -> None:
+        """Events up to here survive a power cut: a checkpoint must not know of steps that its curve lacks."""
+        flush_to_disk(self.folder / "events.jsonl")
 
     def events_since(self, offset: int) -> tuple[list[Event], int]:
         """Events behind byte `offset`, and the offset to ask from next time. A torn last line waits for its rest.
@@ -149,18 +188,30 @@ class Run:
         """All events that count."""
         return latest(self.events_since(0)[0])
 
-    def request_stop(self, discard: bool = False) -> None:
-        """Ask the worker to stop after its current step, keeping what was learnt or not. A queued run just ends.
+    def request_stop(self, discard: bool = False, *, after_epoch: bool = False) -> None:
+        """Ask the worker to stop after its current step or epoch, keeping what was learnt or not.
 
-        Raises RunError when the run has already ended, or the wish cannot be written.
+        A queued run just ends. Raises RunError when the run has already ended, or the wish cannot be written.
         """
+        self._wish("discard" if discard else "epoch" if after_epoch else "keep", "stopped", "run.stopped_in_queue")
+
+    def request_pause(self) -> None:
+        """Ask the worker to write a checkpoint after its current step and to leave. Raises RunError as above."""
+        self._wish("pause", "paused", "run.paused_in_queue")
+
+    def _wish(self, wish: str, end: str, key: str) -> None:
         state = self.state()
         if state.state in ENDED:
             raise RunError("run.not_running", run=self.id, state=state.state)
-        with _writing(self.folder):
-            write_atomically(self.folder / "stop.json", json.dumps({"discard": discard}))
+        with told(self.folder):
+            write_atomically(self.folder / "stop.json", json.dumps({"wish": wish}))
             if state.state == "queued":
-                self.set_state(state="stopped", message={"key": "run.stopped_in_queue", "values": {}})
+                self.set_state(state=end, message={"key": key, "values": {}})
+
+    def withdraw_stop(self) -> None:
+        """Take a wish to stop or to pause back, if the worker has not yet followed it."""
+        with told(self.folder):
+            (self.folder / "stop.json").unlink(missing_ok=True)
 
     def reopen(self, *, resume: bool, state: str = "queued") -> None:
         """Make an ended run ready to be trained again, from its last checkpoint or from the start.
@@ -169,32 +220,41 @@ class Run:
         """
         if self.state().state in LIVE:
             raise RunError("run.still_running", run=self.id)
-        with _writing(self.folder):
+        with told(self.folder):
             (self.folder / "stop.json").unlink(missing_ok=True)
             if resume and self.checkpoints():
                 fresh: dict[str, Any] = {}
             else:  # nothing to go on from: what an earlier try said would only stand beside the new curve
                 fresh = {"step": 0, "seconds": 0.0, "total_steps": 0, "result": {}}
-                (self.folder / "events.jsonl").unlink(missing_ok=True)
+                self.forget_events()
                 self.forget_weights()
-            self.set_state(state=state, message={}, stage="", **fresh, **_process(state))
+            place = next_place(self.folder.parent)
+            self.set_state(state=state, message={}, stage="", place=place, **fresh, **_process(state))
 
     def stop_request(self) -> str | None:
-        """`keep`, `discard`, or None when nobody asked."""
+        """`keep`, `discard`, `epoch` (keep, at the end of the epoch), `pause`, or None when nobody asked."""
         try:
             text = (self.folder / "stop.json").read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
-        return "discard" if json.loads(text)["discard"] else "keep"
+        return str(json.loads(text)["wish"])
 
     def checkpoints(self) -> list[Path]:
         """Complete checkpoints, oldest first."""
-        return sorted((self.folder / "checkpoints").glob("step-*"))
+        return sorted((self.folder / "checkpoints").glob("step-*"), key=step_of)
 
-    def thin_checkpoints(self) -> None:
-        """Keep the newest ones only."""
-        for folder in self.checkpoints()[:-CHECKPOINTS_KEPT]:
-            shutil.rmtree(folder, ignore_errors=True)
+    def thin_checkpoints(self, losses: Mapping[int, float]) -> None:
+        """Keep the newest ones and the best: of `losses` (validation, by step) the lowest that has a checkpoint."""
+        folders = self.checkpoints()
+        known = [folder for folder in folders if step_of(folder) in losses]
+        best = min(known, key=lambda folder: losses[step_of(folder)], default=None)
+        for folder in folders[:-CHECKPOINTS_KEPT]:
+            if folder != best:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def forget_events(self) -> None:
+        """Remove the curve: the run begins anew."""
+        (self.folder / "events.jsonl").unlink(missing_ok=True)
 
     def forget_weights(self) -> None:
         """Remove what was learnt: the result and the checkpoints."""
@@ -203,8 +263,7 @@ class Run:
 
     def clear_unfinished(self) -> None:
         """Remove what a write that broke off left under a temporary name; on a full disk that is what fills it."""
-        shutil.rmtree(self.folder / ".model", ignore_errors=True)
-        for folder in (self.folder / "checkpoints").glob(".step-*"):
+        for folder in (self.folder / ".model", *(self.folder / "checkpoints").glob(".*")):
             shutil.rmtree(folder, ignore_errors=True)
 
     def delete(self) -> None:
@@ -214,16 +273,21 @@ class Run:
         shutil.rmtree(self.folder)
 
 
+def step_of(checkpoint: Path) -> int:
+    """The step in the name of a checkpoint's folder."""
+    return int(checkpoint.name.removeprefix("step-"))
+
+
 def is_alive(state: State) -> bool:
     """Whether the process a state names still runs, and is the same process."""
-    if state.pid is None:
-        return False
-    try:
-        process = psutil.Process(state.pid)
-        same = state.pid_started is None or abs(process.create_time() - state.pid_started) < 1.5
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except (psutil.NoSuchProcess, ValueError, TypeError):
-        return False
+    return state.pid is not None and state.pid_started is not None and started(state.pid) == state.pid_started
+
+
+def silent_seconds(state: State) -> float:
+    """How long a live run has given no sign of life: its process hangs, or its disk does not answer."""
+    if state.state not in LIVE or state.heartbeat is None:
+        return 0.0
+    return max(0.0, time.monotonic() - state.heartbeat)
 
 
 def home_folder(option: str | None = None) -> Path:
@@ -244,10 +308,10 @@ def create_run(home: Path, config: RunConfig, state: str = "queued", run_id: str
     """A new run folder. Raises RunError when it cannot be written (a read-only home, a full disk)."""
     run = Run(home / "runs" / (run_id or new_run_id(config)))
     try:
-        with _writing(home):
+        with told(home):
             run.folder.mkdir(parents=True)
             write_config(config, run.folder / "config.yaml")
-            first = State(state, time.time(), **_process(state))
+            first = State(state, time.time(), next_place(run.folder.parent), **_process(state))
             write_atomically(run.folder / "state.json", json.dumps(asdict(first)))
     except RunError:
         shutil.rmtree(run.folder, ignore_errors=True)
@@ -255,19 +319,21 @@ def create_run(home: Path, config: RunConfig, state: str = "queued", run_id: str
     return run
 
 
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """What the disk refuses as a sentence."""
-    try:
-        yield
-    except OSError as error:
-        raise RunError("run.cannot_write", path=str(path), reason=error.strerror or str(error)) from error
+def next_place(runs: Path) -> int:
+    """The place behind all runs that wait."""
+    return 1 + max((state.place for state in _states(runs) if state.state == "queued"), default=0)
+
+
+def _states(runs: Path) -> Iterator[State]:
+    for file in runs.glob("*/state.json"):
+        with suppress(RunError):  # deleted at this moment, or not one of ours
+            yield Run(file.parent).state()
 
 
 def _process(state: str) -> dict[str, Any]:
     """The process a state belongs to: this one when it is live, none otherwise."""
     alive = state in LIVE
-    return {"pid": os.getpid() if alive else None, "pid_started": psutil.Process().create_time() if alive else None}
+    return {"pid": os.getpid() if alive else None, "pid_started": started() if alive else None}
 
 
 def find_run(home: Path, name: str) -> Run:
@@ -290,20 +356,6 @@ def list_runs(home: Path) -> list[Run]:
     """All runs of a home, newest first."""
     folders = sorted((home / "runs").glob("*/state.json"), reverse=True)
     return [Run(file.parent) for file in folders]
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write to a temporary name, flush to disk, rename: a reader sees the old text or the new one, never half."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def summaries(home: Path) -> Iterator[dict[str, Any]]:

@@ -7,20 +7,29 @@ on its standard input; it leaves when that closes.
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from filelock import FileLock, Timeout
 
 import chatgui
 from chatgui.errors import ChatGuiError, RunError
-from chatgui.runs.store import LIVE, Run, list_runs
+from chatgui.runs.queue import queued_runs
+from chatgui.runs.store import LIVE, Run, State, list_runs
 
 POLL_SECONDS = 0.3
+FAREWELL_SECONDS = 20
+"""Time a worker gets to write its checkpoint when the machine goes down; a Space kills what is left after 30."""
+OUTPUT = "workers.txt"
+"""In the home: what workers print before they know the log of their run."""
+MOST_OUTPUT_BYTES = 2**20
 SPARE_AFTER_SECONDS = 20
 """Quiet time after a run before the next worker warms up: its imports would slow the first replies of the chat."""
 log = logging.getLogger(__name__)
@@ -35,8 +44,8 @@ class TrainingThread:
         self._wake = threading.Event()
         self._closing = False
         self._quiet_since = -float(SPARE_AFTER_SECONDS)
-        self._spare: subprocess.Popen[str] | None = None
-        self._workers: list[subprocess.Popen[str]] = []
+        self._spare: Worker | None = None
+        self._workers: list[Worker] = []
         self._trouble = ""
         self._thread = threading.Thread(target=self._work, name="training", daemon=True)
 
@@ -49,16 +58,33 @@ class TrainingThread:
         self._wake.set()
 
     def close(self) -> None:
-        """Stop looking after the queue. A live worker goes on without us; the spare leaves."""
+        """Stop looking after the queue; the spare leaves.
+
+        A live worker goes on without us, unless the machine goes with us: then it writes a checkpoint first.
+        """
         self._closing = True
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
-        if self._spare and self._spare.stdin:
-            self._spare.stdin.close()
-            self._spare.terminate()  # it may still be at its imports, and would hear of the end seconds later
-            self._spare.wait(timeout=10)
+        if self._spare:
+            self._spare.orders.close()
+            self._spare.process.terminate()  # it may still be at its imports, and would hear of the end seconds later
+            self._spare.process.wait(timeout=10)
+        if self.owns and _machine_goes_with_us():
+            self._bid_farewell()
         self._lock.release()
+
+    def _bid_farewell(self) -> None:
+        """Ask the live workers to leave, and give them time to write their checkpoints."""
+        end = time.monotonic() + FAREWELL_SECONDS
+        pids = [state.pid for run in list_runs(self.home) if (state := _state(run)) and state.state in LIVE]
+        for pid in filter(None, pids):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        while time.monotonic() < end and any(
+            (state := _state(run)) and state.state in LIVE for run in list_runs(self.home)
+        ):
+            time.sleep(0.1)
 
     @property
     def owns(self) -> bool:
@@ -87,62 +113,133 @@ class TrainingThread:
         return True
 
     def _look(self) -> None:
-        # poll() collects the exit status, so that no dead process lingers
-        self._workers = [worker for worker in self._workers if worker.poll() is None]
         busy = False
-        queued: list[Run] = []
         for run in list_runs(self.home):
-            try:
-                state = run.state()
-            except RunError:  # deleted at this moment, or not one of ours
+            state = _state(run)
+            if state is None:
                 continue
             if state.state == "interrupted" and not run.marked_interrupted():
-                run.set_state(state="interrupted", message=state.message, stage="")
+                self._bury(run, state)
             busy = busy or state.state in LIVE
-            if state.state == "queued":
-                queued.append(run)
+        self._workers = [worker for worker in self._workers if worker.process.poll() is None]
+        queued = queued_runs(self.home)
         if queued and not busy:
-            self._launch(queued[-1])
+            self._launch(queued[0])
             busy = True  # a spare that did its imports now would take a core from the first steps of this run
         if busy:
             self._quiet_since = time.monotonic()
         elif self._spare is None and time.monotonic() > self._quiet_since + SPARE_AFTER_SECONDS:
-            self._spare = start_worker()
+            self._spare = start_worker(self.home)
+
+    def _bury(self, run: Run, state: State) -> None:
+        """Write down that the process of a run is gone, and what it died of where that is known."""
+        worker = next((worker for worker in self._workers if worker.process.pid == state.pid), None)
+        name, message = _cause(run, worker) if worker else ("interrupted", state.message)
+        with suppress(OSError, RunError):  # a disk that takes nothing: readers see the dead process all the same
+            run.set_state(state=name, message=message, stage="")
 
     def _launch(self, run: Run) -> None:
-        worker = self._spare if self._spare and self._spare.poll() is None else start_worker()
+        worker = self._spare if self._spare and self._spare.process.poll() is None else start_worker(self.home)
         self._spare = None
         self._workers.append(worker)
-        run.claim(worker.pid)
-        with cast(IO[str], worker.stdin) as orders:
+        run.claim(worker.process.pid)
+        with worker.orders as orders:
             orders.write(f"{run.folder}\n")
-        log.info("worker %s trains %s", worker.pid, run.id)
+        log.info("worker %s trains %s", worker.process.pid, run.id)
 
 
-def start_worker() -> "subprocess.Popen[str]":
+def _state(run: Run) -> State | None:
+    """None for a run that was deleted at this moment, or that is not one of ours."""
+    try:
+        return run.state()
+    except RunError:
+        return None
+
+
+def _machine_goes_with_us() -> bool:
+    """Whether our end is the end of all processes here: a Space going to sleep, a container that is stopped."""
+    return "SPACE_ID" in os.environ or os.getpid() == 1
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A worker process, and where in the home's OUTPUT its own words begin."""
+
+    process: "subprocess.Popen[str]"
+    output: Path
+    offset: int
+
+    @property
+    def orders(self) -> IO[str]:
+        """Its standard input: the folder of the run to train."""
+        return cast(IO[str], self.process.stdin)
+
+    def words(self) -> str:
+        """What it printed before its run's log was open."""
+        try:
+            with self.output.open("rb") as stream:
+                stream.seek(self.offset)
+                return stream.read().decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+
+def _cause(run: Run, worker: Worker) -> tuple[str, dict[str, Any]]:
+    """State and message of a run whose worker has ended without a word of its own."""
+    status = worker.process.wait(timeout=10)
+    words = worker.words()
+    if words:
+        with suppress(OSError), run.log.open("a", encoding="utf-8") as stream:
+            stream.write(words)
+    if status == -signal.SIGKILL:  # not by us: we never send it
+        return "interrupted", {"key": "run.killed", "values": {}}
+    if status < 0:
+        return "interrupted", {"key": "run.ended_by_signal", "values": {"signal": signal.Signals(-status).name}}
+    if not words.strip():
+        return "interrupted", {"key": "run.interrupted", "values": {}}
+    reason = words.strip().splitlines()[-1][:300]
+    return "failed", {"key": "run.crashed", "values": {"reason": reason, "log": str(run.log)}}
+
+
+def start_worker(home: Path) -> Worker:
     """A process that does its imports and waits for a run folder on its standard input."""
     package = str(Path(chatgui.__file__).parents[1])
     path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-    return subprocess.Popen(
-        [sys.executable, "-m", "chatgui.runs.worker"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, text=True, start_new_session=True, env={**os.environ, "PYTHONPATH": path},
-    )  # fmt: skip
+    output = home / OUTPUT
+    with output.open("ab") as stream:
+        if stream.tell() > MOST_OUTPUT_BYTES:
+            stream.truncate(0)
+        offset = stream.seek(0, os.SEEK_END)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "chatgui.runs.worker"], stdin=subprocess.PIPE, stdout=stream, stderr=stream,
+            text=True, start_new_session=True, env={**os.environ, "PYTHONPATH": path},
+        )  # fmt: skip
+    return Worker(process, output, offset)
 
 
 def main() -> int:
     """A worker: import what training needs, wait for a run folder, train it, leave."""
-    import peft  # noqa: F401  (imported ahead: the person who presses Start should not wait for it)
+    import_ahead()
+    line = sys.stdin.readline().strip()
+    return train_in_place(Path(line)) if line else 0
+
+
+def import_ahead() -> None:
+    """What takes seconds: the person who presses Start should not wait for it."""
+    import peft  # noqa: F401
     import torch  # noqa: F401
     from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401
 
     from chatgui import prepare  # noqa: F401
-    from chatgui.runs.execute import execute, redirect_to_log
+    from chatgui.runs import checkpoints, execute  # noqa: F401
     from chatgui.training import loop  # noqa: F401
 
-    line = sys.stdin.readline().strip()
-    if not line:
-        return 0
-    run = Run(Path(line))
+
+def train_in_place(folder: Path) -> int:
+    """Train the run of a folder, with everything this process prints in its log. Gives the exit status."""
+    from chatgui.runs.execute import execute, redirect_to_log
+
+    run = Run(folder)
     redirect_to_log(run)
     return 0 if execute(run) else 2
 

@@ -76,7 +76,8 @@ def train(
     """Train `model` in place and leave it in evaluation mode.
 
     `emit` gets a Step for every optimizer step and an Evaluation at step 0, along the run and at its end.
-    `should_stop` is asked after each step. `keep` gets a Snapshot every `checkpoint_steps`; given back as `resume`,
+    `should_stop` is asked after each step. `keep` gets a Snapshot every `checkpoint_steps` and at a stop (it may raise
+    to leave at once, without the last evaluation); given back as `resume`,
     it goes on as if nothing had happened (same machine, threads and versions). Raises ModelError when loss or
     gradients are no numbers any more; the weights then are those of the step before.
     """
@@ -125,12 +126,12 @@ def train(
         emit(Step(step, epoch, tokens, now - started, loss, rate, grad_norm, speed, metrics))
         recent = [*recent[-19:], loss]
         stopped = should_stop()
+        if not stopped and step % every == 0 and step < total:
+            validation_loss = look(step)
+        if keep and (stopped or (step % keep_every == 0 and step < total)):
+            keep(_snapshot(step, tokens, time.monotonic() - started, weights, optimizers, schedules))
         if stopped:
             break
-        if step % every == 0 and step < total:
-            validation_loss = look(step)
-        if keep and step % keep_every == 0 and step < total:
-            keep(_snapshot(step, tokens, time.monotonic() - started, weights, optimizers, schedules))
     seconds = time.monotonic() - started
     validation_loss = look(step)
     model.eval()

@@ -16,7 +16,7 @@ import plotly
 from chatgui import charts, devices
 from chatgui.errors import ChatGuiError, RunError
 from chatgui.events import Event, Notice, Resumed, Step, latest
-from chatgui.runs.store import LIVE, Run, State
+from chatgui.runs.store import LIVE, Run, State, silent_seconds
 from chatgui.runs.workspace import Workspace
 from chatgui.text import say
 from chatgui.ui.session import language_of
@@ -25,6 +25,8 @@ from chatgui.ui.theme import ASSETS, LANGUAGE_COOKIE
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 """Plotly's script as its Python package brings it: no network is needed."""
 GIB = 2**30
+SILENT_SECONDS = 30
+"""A worker gives a sign of life every few seconds, whatever it does; so long without one is worth a word."""
 PANEL_TEXTS = (
     "live.stop", "live.keep", "live.discard", "live.go_on", "live.stop_question", "live.compare", "live.empty",
     "live.resume",
@@ -84,7 +86,8 @@ def watch(workspace: Workspace, language: str, query: dict[str, Any]) -> dict[st
         "run": run.id, "state": state.state, "state_text": say(f"state.{state.state}", language),
         "message": _message(state, language), "live": state.state in (*LIVE, "queued"),
         "stoppable": state.state in ("starting", "running", "queued"), "has_model": run.has_model,
-        "resumable": state.state == "interrupted" or (state.state in ("failed", "stopped") and bool(run.checkpoints())),
+        "resumable": state.state == "interrupted" or state.state == "paused"
+        or (state.state in ("failed", "stopped") and bool(run.checkpoints())),
         "progress": state.step / state.total_steps if state.total_steps else 0.0,
         "progress_text": _progress_text(state, language) if state.state in LIVE else "",
         "facts": _facts(events, language),
@@ -135,6 +138,8 @@ def _named(name: str, function: Callable[[dict[str, Any], Any], dict[str, Any]])
 def _message(state: State, language: str) -> str:
     if state.state == "queued":
         return say("live.queued", language)
+    if (silent := silent_seconds(state)) > SILENT_SECONDS:
+        return say("live.silent", language, time=duration(silent, language))
     if state.state in LIVE:
         return say(f"stage.{state.stage}", language) if state.stage else ""
     return say(state.message["key"], language, **state.message.get("values", {})) if state.message else ""

@@ -1,11 +1,9 @@
 """Whole runs: in a process of their own by the command line, and in this one."""
 
 import json
-import os
 import shutil
-import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,14 +18,6 @@ from chatgui.runs.execute import execute
 from chatgui.runs.store import Run, create_run, find_run
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture(autouse=True)
-def own_signals() -> Any:
-    """`execute` takes SIGTERM over, as befits a process that does nothing else."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
@@ -143,17 +133,12 @@ def test_a_stopped_run_can_be_resumed_to_its_end(config: dict[str, Any], home: P
     assert (run.state().state, run.state().step) == ("finished", 4)
 
 
-def test_the_signal_to_end_stops_after_the_step(config: dict[str, Any], home: Path) -> None:
-    run = queue(home, config)
-    execute(run, lambda event: os.kill(os.getpid(), signal.SIGTERM) if isinstance(event, Step) else None)
-    assert (run.state().state, run.state().step, run.has_model) == ("stopped", 1, True)
-
-
-def test_a_stopped_run_keeps_its_last_checkpoint(config: dict[str, Any], home: Path) -> None:
+def test_a_stopped_run_has_a_checkpoint_of_its_last_step(config: dict[str, Any], home: Path) -> None:
+    config["training"]["checkpoint_steps"] = 2
     run = queue(home, config)
     execute(run, lambda event: run.request_stop() if isinstance(event, Step) and event.step == 3 else None)
-    assert [folder.name for folder in run.checkpoints()] == ["step-000001", "step-000002"]
-    assert [event.path for event in of(run, Checkpoint)] == ["step-000001", "step-000002"]
+    assert [folder.name for folder in run.checkpoints()] == ["step-000002", "step-000003"]
+    assert [event.path for event in of(run, Checkpoint)] == ["step-000002", "step-000003"]
 
 
 def test_rows_that_were_left_out_or_cut_are_told(config: dict[str, Any], home: Path, tmp_path: Path) -> None:
@@ -225,17 +210,6 @@ def test_a_model_whose_loss_is_no_number_fails_with_a_sentence(
     assert (run.state().state, run.state().message["key"]) == ("failed", "model.not_finite")
     assert "NaN" not in (run.folder / "state.json").read_text(encoding="utf-8")
     assert "NaN" not in (run.folder / "events.jsonl").read_text(encoding="utf-8")
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 256 KiB of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True).returncode:
-        pytest.skip("mounting a disk needs rights this user does not have")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def test_a_full_disk_ends_the_run_with_a_sentence(config: dict[str, Any], small_disk: Path) -> None:

@@ -6,12 +6,13 @@ import threading
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from chatgui.config import RunConfig
 from chatgui.errors import RunError
 from chatgui.events import Event, Resumed, Step, to_line
+from chatgui.runs.files import write_atomically
+from chatgui.runs.process import started
 from chatgui.runs.store import (
     CHECKPOINTS_KEPT,
     Run,
@@ -21,8 +22,8 @@ from chatgui.runs.store import (
     home_folder,
     is_alive,
     list_runs,
+    silent_seconds,
     summary,
-    write_atomically,
 )  # fmt: skip
 
 
@@ -42,13 +43,12 @@ def live(run: Run) -> Run:
     return run
 
 
-def dead_process() -> psutil.Process:
-    """A process that has ended; its number and start time are still known."""
+def dead_process() -> tuple[int, str | None]:
+    """A process that has ended; its number and its mark are still known."""
     worker = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    process = psutil.Process(worker.pid)
-    process.create_time()
+    mark = started(worker.pid)
     worker.communicate(b"\n")
-    return process
+    return worker.pid, mark
 
 
 def test_a_new_run_is_queued_and_keeps_its_config(home: Path) -> None:
@@ -64,8 +64,8 @@ def test_a_run_begun_by_this_process_is_alive(home: Path) -> None:
 
 
 def test_a_live_run_whose_process_is_gone_reads_interrupted(run: Run) -> None:
-    process = dead_process()
-    run.set_state(state="running", pid=process.pid, pid_started=process.create_time(), step=7)
+    pid, mark = dead_process()
+    run.set_state(state="running", pid=pid, pid_started=mark, step=7)
     state = run.state()
     assert (state.state, state.step, state.message["key"]) == ("interrupted", 7, "run.interrupted")
 
@@ -76,9 +76,24 @@ def test_a_live_run_without_a_process_reads_interrupted(run: Run) -> None:
 
 
 def test_a_number_that_another_process_got_is_not_the_worker() -> None:
-    started = psutil.Process().create_time()
-    assert is_alive(State("running", 0.0, pid=os.getpid(), pid_started=started))
-    assert not is_alive(State("running", 0.0, pid=os.getpid(), pid_started=started - 100))
+    assert is_alive(State("running", 0.0, pid=os.getpid(), pid_started=started()))
+    assert not is_alive(State("running", 0.0, pid=os.getpid(), pid_started=started(1)))
+
+
+def test_a_live_run_that_gives_no_sign_of_life_is_noticed_without_the_wall_clock(run: Run) -> None:
+    run.set_state(state="running", pid=os.getpid(), pid_started=started(), heartbeat=time.monotonic() - 100)
+    assert 100 <= silent_seconds(run.state()) < 150
+    run.set_state(state="finished")
+    assert silent_seconds(run.state()) == 0
+
+
+def test_a_dead_process_on_a_full_or_read_only_disk_is_told_as_that(home: Path, small_disk: Path) -> None:
+    pid, mark = dead_process()
+    run = create_run(small_disk, RunConfig())
+    run.set_state(state="running", pid=pid, pid_started=mark)
+    assert run.state().message["key"] == "run.interrupted_full"  # 256 KiB are full from the start
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    assert run.state().message["key"] == "run.interrupted_read_only"
 
 
 def test_a_run_without_a_readable_state_is_told(run: Run) -> None:
@@ -147,6 +162,18 @@ def test_events_that_were_taken_back_do_not_count(run: Run) -> None:
     assert run.events() == [step(1), Resumed(1), step(2)]
 
 
+def test_a_torn_last_line_is_taken_away_before_the_next_event(run: Run) -> None:
+    run.append(step(1))
+    with (run.folder / "events.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write('{"type": "step", ' + " " * 10_000)
+    run.mend_events()
+    run.append(step(2))
+    assert run.events() == [step(1), step(2)]
+    (run.folder / "events.jsonl").write_text("torn", encoding="utf-8")
+    run.mend_events()
+    assert (run.folder / "events.jsonl").read_bytes() == b""
+
+
 @pytest.mark.parametrize(("discard", "wish"), [(False, "keep"), (True, "discard")])
 def test_a_wish_to_stop_is_seen_by_the_worker_and_by_readers(run: Run, discard: bool, wish: str) -> None:
     live(run)
@@ -158,6 +185,31 @@ def test_a_wish_to_stop_is_seen_by_the_worker_and_by_readers(run: Run, discard: 
 def test_a_queued_run_is_stopped_at_once(run: Run) -> None:
     run.request_stop()
     assert (run.state().state, run.state().message["key"]) == ("stopped", "run.stopped_in_queue")
+
+
+def test_a_run_that_stops_after_its_epoch_still_reads_as_running(run: Run) -> None:
+    live(run).request_stop(after_epoch=True)
+    assert (run.stop_request(), run.state().state) == ("epoch", "running")
+
+
+def test_a_wish_can_be_taken_back(run: Run) -> None:
+    live(run).request_pause()
+    assert (run.stop_request(), run.state().state) == ("pause", "stopping")
+    run.withdraw_stop()
+    assert (run.stop_request(), run.state().state) == (None, "running")
+
+
+def test_a_queued_run_that_is_paused_leaves_the_queue_until_it_is_resumed(run: Run) -> None:
+    run.request_pause()
+    assert (run.state().state, run.state().message["key"]) == ("paused", "run.paused_in_queue")
+    run.reopen(resume=True)
+    assert (run.state().state, run.stop_request()) == ("queued", None)
+
+
+def test_a_run_that_does_not_wait_cannot_be_claimed(run: Run) -> None:
+    live(run)
+    with pytest.raises(RunError, match="does not wait in the queue"):
+        run.claim(os.getpid())
 
 
 def test_a_run_that_has_ended_cannot_be_stopped(run: Run) -> None:
@@ -204,13 +256,20 @@ def test_delete_removes_the_folder(run: Run) -> None:
     assert not run.folder.exists()
 
 
-def test_only_the_newest_checkpoints_are_kept(run: Run) -> None:
-    for number in (5, 10, 100, 15):
+def test_the_newest_checkpoints_are_kept_and_the_best(run: Run) -> None:
+    for number in (5, 10, 15, 1_000_000, 999_999):
         (run.folder / "checkpoints" / f"step-{number:06d}").mkdir(parents=True)
-    (run.folder / "checkpoints" / ".step-000200").mkdir()  # not yet whole
-    run.thin_checkpoints()
-    assert [folder.name for folder in run.checkpoints()] == ["step-000015", "step-000100"]
+    (run.folder / "checkpoints" / ".step-1000001").mkdir()  # not yet whole
+    run.thin_checkpoints({0: 0.5, 5: 2.0, 10: 1.0, 15: 1.5, 999_999: 1.25})  # of step 0 there is no checkpoint
+    assert [folder.name for folder in run.checkpoints()] == ["step-000010", "step-999999", "step-1000000"]
     assert CHECKPOINTS_KEPT == 2
+
+
+def test_of_checkpoints_without_a_validation_loss_the_newest_are_kept(run: Run) -> None:
+    for number in (5, 10, 15):
+        (run.folder / "checkpoints" / f"step-{number:06d}").mkdir(parents=True)
+    run.thin_checkpoints({})
+    assert [folder.name for folder in run.checkpoints()] == ["step-000010", "step-000015"]
 
 
 def test_a_run_without_a_result_says_so(run: Run) -> None:

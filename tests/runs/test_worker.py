@@ -1,11 +1,10 @@
 """The training thread over real worker processes. A worker's imports take seconds, so few tests share many facts."""
 
-import contextlib
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,20 +14,13 @@ from chatgui.errors import RunError
 from chatgui.events import Resumed, Step
 from chatgui.runs.store import ENDED, Run, create_run
 from chatgui.runs.worker import POLL_SECONDS, TrainingThread, start_worker
+from chatgui.text import say
+from tests.runs.conftest import Open, wait_until
 
 Make = Callable[..., RunConfig]
-Open = Callable[[Path], TrainingThread]
 slow = pytest.mark.slow
 LONG = 100_000
 """Steps that no test waits for."""
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 120) -> None:
-    """Wait for a condition, and fail when it does not come."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"waited {seconds} seconds in vain"
-        time.sleep(0.05)
 
 
 def has_ended(run: Run) -> bool:
@@ -37,33 +29,6 @@ def has_ended(run: Run) -> bool:
 
 def steps(run: Run) -> list[int]:
     return [event.step for event in run.events() if isinstance(event, Step)]
-
-
-@pytest.fixture
-def open_thread() -> Iterator[Open]:
-    """Start a training thread over a home; at the end it is closed, and its workers are no more."""
-    threads: list[TrainingThread] = []
-
-    def start(home: Path) -> TrainingThread:
-        home.mkdir(exist_ok=True)
-        thread = TrainingThread(home)
-        thread.start()
-        threads.append(thread)
-        return thread
-
-    yield start
-    for thread in threads:
-        thread.close()
-        for worker in thread._workers:
-            with contextlib.suppress(ProcessLookupError):
-                worker.kill()
-            worker.wait()
-
-
-@pytest.fixture
-def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No spare worker: it would only keep the processor busy."""
-    monkeypatch.setattr("chatgui.runs.worker.SPARE_AFTER_SECONDS", 10**9)
 
 
 # ---- the queue -------------------------------------------------------------------------------------------------------
@@ -97,6 +62,8 @@ def test_a_killed_worker_leaves_an_interrupted_run_that_resumes_from_its_last_ch
     wait_until(lambda: len(run.checkpoints()) == 2)
     os.kill(run.state().pid or 0, signal.SIGKILL)
     wait_until(run.marked_interrupted)
+    assert run.state().message["key"] == "run.killed"
+    assert "memory ran out" in say("run.killed")
     last = int(run.checkpoints()[-1].name.removeprefix("step-"))
     run.reopen(resume=True)
     thread.wake()
@@ -191,12 +158,12 @@ def test_trouble_with_the_disk_is_logged_once(
 
 
 @slow
-def test_the_spare_worker_leaves_when_its_input_closes() -> None:
-    spare = start_worker()
-    assert spare.stdin
-    assert spare.poll() is None
-    spare.stdin.close()
-    assert spare.wait(timeout=120) == 0
+def test_the_spare_worker_leaves_when_its_input_closes(tmp_path: Path) -> None:
+    spare = start_worker(tmp_path)
+    assert spare.process.poll() is None
+    spare.orders.close()
+    assert spare.process.wait(timeout=120) == 0
+    assert spare.words() == ""
 
 
 def test_closing_the_thread_does_not_wait_for_a_spares_imports(home: Path, open_thread: Open) -> None:
@@ -205,7 +172,7 @@ def test_closing_the_thread_does_not_wait_for_a_spares_imports(home: Path, open_
     spare = thread._spare
     assert spare
     thread.close()
-    assert spare.poll() is not None
+    assert spare.process.poll() is not None
 
 
 def test_the_next_spare_does_not_do_its_imports_while_a_run_takes_its_first_steps(

@@ -92,7 +92,7 @@ def test_a_resumed_run_goes_on_bit_for_bit(
     assert [path.name for path in kept] == ["step-000004", "step-000008"]
     resumed = fresh_model(adapter)
     torch.manual_seed(99)  # a new process has another random state
-    later, outcome = run(resumed, examples, config, resume=read_checkpoint(kept[0], torch.device("cpu")))
+    later, outcome = run(resumed, examples, config, resume=read_checkpoint(kept[0], torch.device("cpu"))[0])
     assert losses(later) == losses(events)[4:]
     assert [event.step for event in later if isinstance(event, Step)] == [5, 6, 7, 8, 9]
     assert equal(weights(resumed), weights(straight))
