@@ -52,7 +52,7 @@ def decode(
     for made in range(1, settings.max_new_tokens + 1):
         if not any(alive):
             return
-        logits, cache = _forward(voice, ids, mask if any(padding) else None, cache)
+        logits, cache = _forward(voice, ids, mask if any(padding) else None, cache, context_tokens)
         drawn: list[int | None] = [
             _draw(row, settings, generator) if live else None
             for row, generator, live in zip(logits, generators, alive, strict=True)
@@ -65,13 +65,17 @@ def decode(
         mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
 
 
-def _forward(voice: Voice, ids: "torch.Tensor", mask: "torch.Tensor | None", cache: Any) -> "tuple[torch.Tensor, Any]":
+def _forward(
+    voice: Voice, ids: "torch.Tensor", mask: "torch.Tensor | None", cache: Any, context_tokens: int
+) -> "tuple[torch.Tensor, Any]":
     """Logits behind the last token (B, V), float32 on the CPU, and the cache grown by `ids`."""
     import torch
 
     places = {}
     if mask is not None:  # with padding, a row's first real token is at place 0
-        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+        positions = (mask.cumsum(dim=1) - 1).clamp(0, context_tokens - 1)[
+            :, -ids.shape[1] :
+        ]  # a full row waits at its end
         places = {"attention_mask": mask, "position_ids": positions}
     with torch.inference_mode(), voice.active(), precision(ids.device):
         out = voice.model(input_ids=ids, past_key_values=cache, use_cache=True, **places)

@@ -95,3 +95,10 @@ def test_the_whole_context_of_the_model_can_be_used(pair: Pair) -> None:
 
 def test_a_prompt_without_room_gets_no_reply(pair: Pair) -> None:
     assert replies(pair.base, [[4] * 12, [4, 5]], GREEDY, limit=12)[0] == []
+
+
+def test_a_row_that_fills_the_context_waits_for_the_shorter_ones(pair: Pair) -> None:
+    prompts = [[7] * 250, [8] * 20]
+    settings = GenerationConfig(temperature=0, max_new_tokens=30)
+    made = list(decode(pair.tuned, prompts, settings, stop_ids=frozenset(), context_tokens=256))
+    assert [sum(token is not None for token in row) for row in zip(*made, strict=True)] == [6, 30]
