@@ -69,6 +69,8 @@ class GenerationConfig(Config):
     """0 always takes the likeliest token; higher is livelier and less sure."""
     top_p: float = Field(0.9, gt=0, le=1)
     """Only the likeliest tokens that together hold this probability are drawn from."""
+    top_k: int = Field(0, ge=0)
+    """Only so many of the likeliest tokens are drawn from; 0 sets no such limit."""
     max_new_tokens: int = Field(256, ge=1, le=32768)
     """A reply that has not ended by itself is cut here."""
     seed: int = Field(0, ge=0)

@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "chatgui"
 FILES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = ("torch", "transformers", "peft", "datasets", "accelerate")
-NEEDS_TORCH = {"kernels.py", "training/muon.py", "adapters/modules.py"}
-"""Define subclasses of torch classes, so they are themselves imported inside functions only."""
+NEEDS_TORCH = {"kernels.py", "training/muon.py", "adapters/modules.py", "generation/rows.py"}
+"""Define subclasses of what the libraries define, so they are themselves imported inside functions only."""
 
 
 def name_of(file: Path) -> str:
@@ -66,7 +66,7 @@ def test_a_file_imports_only_what_its_place_allows(file: Path) -> None:
     if name not in NEEDS_TORCH:
         assert begins(eager, *HEAVY) == set(), "heavy libraries are imported inside functions"
     else:
-        assert begins(eager, *HEAVY) == {"torch"}
+        assert "torch" in begins(eager, *HEAVY)
 
 
 @pytest.mark.parametrize("needs_torch", sorted(NEEDS_TORCH))

@@ -71,7 +71,9 @@ class Ahead:
 
     def _make(self, indices: list[int]) -> None:
         pair = self._load()
-        rows = compare_prompts(pair, [self.review.prompts[index] for index in indices], self.review.settings)
+        rows = compare_prompts(
+            pair, [self.review.prompts[index] for index in indices], self.review.settings, background=True
+        )
         for index, row in zip(indices, rows, strict=True):
             made = Pair(self.review.id, index, row["base"]["text"], row["tuned"]["text"], row.get("error", ""))
             append(self.path, made)

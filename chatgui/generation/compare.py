@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +13,11 @@ from chatgui.data.conversation import Conversation
 from chatgui.data.load import Dataset, load
 from chatgui.data.split import split
 from chatgui.errors import DataError
-from chatgui.generation.engine import decode
+from chatgui.generation.engine import Engine, Stream
 from chatgui.generation.pair import Pair, Voice
 
 Messages = list[dict[str, str]]
-BATCH_ROWS = 16
+BATCH_PROMPTS = 8
 BROKEN = "\ufffd"
 """What a tokenizer writes for bytes that are not yet a whole character."""
 
@@ -31,11 +32,41 @@ class Reply:
     ended: bool = False
     """Whether it ended by itself, and was not cut by a limit or a stop."""
     seconds: float = 0.0
+    first_seconds: float = 0.0
+    """Until the first token."""
 
     @property
     def tokens_per_second(self) -> float:
         """New tokens over the time since the prompt was given."""
         return len(self.ids) / self.seconds if self.seconds else 0.0
+
+
+def speak(
+    engine: Engine,
+    turns: Sequence[tuple[Voice, Messages]],
+    settings: GenerationConfig,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[list[Reply]]:
+    """One reply a voice, as they grow together, a token of each in turn.
+
+    Leaving the iterator early ends the replies. Raises DataError when a prompt leaves no room for a reply.
+    """
+    prompts = [voice.template.prompt_ids(messages) for voice, messages in turns]
+    for (voice, _), prompt in zip(turns, prompts, strict=True):
+        if len(prompt) >= voice.context_tokens:
+            raise _too_long(len(prompt), voice)
+    voices = [voice for voice, _ in turns]
+    requests = [voice.request(prompt, settings) for voice, prompt in zip(voices, prompts, strict=True)]
+    speeches = [Speech(voice, stream) for voice, stream in zip(voices, engine.ask(*requests), strict=True)]
+    try:
+        growing = list(speeches)
+        while growing and not should_stop():
+            growing = [speech for speech in growing if speech.grow()]
+            if growing:
+                yield [speech.reply for speech in speeches]
+    finally:
+        for speech in speeches:
+            speech.stream.cancel()
 
 
 def stream_pair(
@@ -49,46 +80,74 @@ def stream_pair(
 
     Raises DataError when a prompt leaves no room for a reply.
     """
-    prompts = [pair.template.prompt_ids(messages) for messages in (base_messages, tuned_messages)]
-    longest = max(map(len, prompts))
-    if longest >= pair.context_tokens:
-        raise _too_long(longest, pair)
-    streams = [
-        _stream(pair, voice, [prompt], settings) for voice, prompt in zip((pair.base, pair.tuned), prompts, strict=True)
-    ]
-    latest = [next(streams[0])[0], next(streams[1])[0]]
-    running = [True, True]
-    while any(running) and not should_stop():
-        for side, stream in enumerate(streams):
-            if running[side]:
-                replies = next(stream, None)
-                running[side] = replies is not None
-                latest[side] = replies[0] if replies else latest[side]
-        yield latest[0], latest[1]
+    turns = [(pair.base, base_messages), (pair.tuned, tuned_messages)]
+    for replies in speak(pair.engine, turns, settings, should_stop):
+        yield replies[0], replies[1]
 
 
-def compare_prompts(pair: Pair, prompts: Sequence[Messages], settings: GenerationConfig) -> Iterator[dict[str, Any]]:
+class Speech:
+    """A reply that is being made, as text."""
+
+    def __init__(self, voice: Voice, stream: Stream) -> None:
+        self.voice = voice
+        self.stream = stream
+        self.reply = Reply(len(stream.request.prompt))
+        self._began = time.monotonic()
+
+    def grow(self) -> bool:
+        """Wait for the next token. False when there is none."""
+        token = next(self.stream, None)
+        if token is None:
+            return False
+        reply = self.reply
+        reply.ids.append(token.id)
+        reply.ended = token.id in self.stream.request.stop_ids
+        reply.seconds = time.monotonic() - self._began
+        if len(reply.ids) == 1:
+            reply.first_seconds = reply.seconds
+        text = self.voice.template.decode(reply.ids)
+        reply.text = text if reply.ended else text.rstrip(BROKEN)
+        return True
+
+
+def compare_prompts(
+    pair: Pair, prompts: Sequence[Messages], settings: GenerationConfig, *, background: bool = False
+) -> Iterator[dict[str, Any]]:
     """A row for each prompt with both replies, as `chatgui compare --json` prints it.
 
     A prompt that leaves no room for a reply has empty ones and an `error`; the others are answered all the same.
+    `background` replies rest while somebody waits for another reply of the same engine.
     """
-    order = sorted(range(len(prompts)), key=lambda index: len(pair.template.prompt_ids(prompts[index])))
-    done: dict[int, dict[str, Any]] = {}
-    upcoming = 0
-    for start in range(0, len(order), BATCH_ROWS):
-        indices = order[start : start + BATCH_ROWS]
-        ids = [pair.template.prompt_ids(prompts[index]) for index in indices]
-        sides = [_last(_stream(pair, voice, ids, settings)) for voice in (pair.base, pair.tuned)]
-        for index, base, tuned in zip(indices, *sides, strict=True):
-            done[index] = {
-                "prompt": prompts[index], "seed": settings.seed, "base": _as_row(base, pair.base),
-                "tuned": _as_row(tuned, pair.tuned), "first_difference": first_difference(base.ids, tuned.ids),
-            }  # fmt: skip
-            if base.prompt_tokens >= pair.context_tokens:
-                done[index]["error"] = str(_too_long(base.prompt_tokens, pair))
-        while upcoming in done:  # rows come out in the order they were given
-            yield done.pop(upcoming)
-            upcoming += 1
+    voices = (pair.base, pair.tuned)
+    ahead: deque[list[Speech]] = deque()
+    try:
+        for place, messages in enumerate(prompts):
+            while len(ahead) < BATCH_PROMPTS and place + len(ahead) < len(prompts):
+                asked = prompts[place + len(ahead)]
+                requests = [
+                    voice.request(voice.template.prompt_ids(asked), settings, background=background)
+                    for voice in voices
+                ]  # fmt: skip
+                streams = pair.engine.ask(*requests)
+                ahead.append([Speech(voice, stream) for voice, stream in zip(voices, streams, strict=True)])
+            yield _row(pair, messages, ahead[0], settings)
+            ahead.popleft()
+    finally:
+        for speech in (speech for speeches in ahead for speech in speeches):
+            speech.stream.cancel()
+
+
+def _row(pair: Pair, messages: Messages, speeches: list[Speech], settings: GenerationConfig) -> dict[str, Any]:
+    for speech in speeches:
+        while speech.grow():
+            pass
+    base, tuned = (speech.reply for speech in speeches)
+    row = {
+        "prompt": messages, "seed": settings.seed, "base": _as_row(base, pair.base),
+        "tuned": _as_row(tuned, pair.tuned), "first_difference": first_difference(base.ids, tuned.ids),
+    }  # fmt: skip
+    full = [speech for speech in speeches if speech.reply.prompt_tokens >= speech.voice.context_tokens]
+    return {**row, "error": str(_too_long(full[0].reply.prompt_tokens, full[0].voice))} if full else row
 
 
 def first_difference(base: Sequence[int], tuned: Sequence[int]) -> int | None:
@@ -99,13 +158,14 @@ def first_difference(base: Sequence[int], tuned: Sequence[int]) -> int | None:
     return None if len(base) == len(tuned) else min(len(base), len(tuned))
 
 
-def receipt(pair: Pair, voice: Voice, reply: Reply, settings: GenerationConfig) -> dict[str, Any]:
+def receipt(voice: Voice, reply: Reply, settings: GenerationConfig) -> dict[str, Any]:
     """What made a reply, in plain values: the proof under each answer."""
     return {
-        "weights": voice.weights, "adapter": voice.adapter, "template": pair.template.fingerprint,
-        "seed": settings.seed, "temperature": settings.temperature, "top_p": settings.top_p,
+        "weights": voice.weights, "adapter": voice.adapter, "template": voice.template.fingerprint,
+        "seed": settings.seed, "temperature": settings.temperature, "top_p": settings.top_p, "top_k": settings.top_k,
         "prompt_tokens": reply.prompt_tokens, "new_tokens": len(reply.ids), "ended": reply.ended,
-        "tokens_per_second": round(reply.tokens_per_second, 1), "device": pair.device,
+        "tokens_per_second": round(reply.tokens_per_second, 1), "first_token_seconds": round(reply.first_seconds, 3),
+        "device": voice.device, "computed": voice.computed, "cache": voice.loaded.way.name,
     }  # fmt: skip
 
 
@@ -166,29 +226,8 @@ def _opening(conversation: Conversation) -> Messages:
     return []
 
 
-def _stream(pair: Pair, voice: Voice, prompts: list[list[int]], settings: GenerationConfig) -> Iterator[list[Reply]]:
-    replies = [Reply(len(prompt)) for prompt in prompts]
-    began = time.monotonic()
-    yield replies
-    tokens = decode(voice, prompts, settings, stop_ids=pair.stop_ids, context_tokens=pair.context_tokens)
-    for drawn in tokens:
-        for reply, token in zip(replies, drawn, strict=True):
-            if token is not None:
-                reply.ids.append(token)
-                reply.ended = token in pair.stop_ids
-                reply.seconds = time.monotonic() - began
-                text = pair.template.decode(reply.ids)
-                reply.text = text if reply.ended else text.rstrip(BROKEN)
-        yield replies
-
-
-def _too_long(length: int, pair: Pair) -> DataError:
-    return DataError("chat.prompt_too_long", length=length, limit=pair.context_tokens)
-
-
-def _last(stream: Iterator[list[Reply]]) -> list[Reply]:
-    *_, last = stream
-    return last
+def _too_long(length: int, voice: Voice) -> DataError:
+    return DataError("chat.prompt_too_long", length=length, limit=voice.context_tokens)
 
 
 def _as_row(reply: Reply, voice: Voice) -> dict[str, Any]:

@@ -35,7 +35,7 @@ PANEL_TEXTS = (
 
 def status_line(workspace: Workspace) -> gr.HTML:
     """Device and free memory, the live run, language, light or dark. Fires `open_run` when the run is clicked."""
-    return moving("status", [named("status", lambda query, request: status(workspace, language_of(request)))])
+    return _html("status", [_named("status", lambda query, request: status(workspace, language_of(request)))])
 
 
 def run_panel(workspace: Workspace) -> gr.HTML:
@@ -45,12 +45,12 @@ def run_panel(workspace: Workspace) -> gr.HTML:
     `panel.choose_step(listener, inputs, outputs, **QUIET)` with `def listener(event: gr.EventData, …)`; `event.run` is
     the id of the point's run and `event.step` its optimizer step (0 for the look before the first one).
     """
-    return moving(
+    return _html(
         "run",
         [
-            named("watch", lambda query, request: watch(workspace, language_of(request), query)),
-            named("stop", lambda query, request: stop(workspace, language_of(request), query)),
-            named("resume", lambda query, request: resume(workspace, language_of(request), query)),
+            _named("watch", lambda query, request: watch(workspace, language_of(request), query)),
+            _named("stop", lambda query, request: stop(workspace, language_of(request), query)),
+            _named("resume", lambda query, request: resume(workspace, language_of(request), query)),
         ],
     )
 
@@ -117,21 +117,17 @@ def resume(workspace: Workspace, language: str, query: dict[str, Any]) -> dict[s
     return {"error": None}
 
 
-def moving(kind: str, functions: list[Callable[..., Any]], *scripts: str) -> gr.HTML:
-    """A part of the page that a script keeps up to date; `scripts` of the assets stand behind `live.js`."""
+def _html(kind: str, functions: list[Callable[..., Any]]) -> gr.HTML:
     settings = json.dumps({"kind": kind, "plotly": str(PLOTLY), "cookie": LANGUAGE_COOKIE})
     # Gradio finds the events of a gr.HTML by their quoted names in this script
-    parts = [(ASSETS / name).read_text(encoding="utf-8") for name in ("live.js", *scripts)]
-    script = "\n".join([f"const settings = {settings};", *parts])
+    script = f"const settings = {settings};\n{(ASSETS / 'live.js').read_text(encoding='utf-8')}"
     return gr.HTML(
         value="", html_template=f'<div class="live-{kind}"></div>', js_on_load=script, server_functions=functions,
         elem_id=f"live-{kind}", apply_default_css=False,
     )  # fmt: skip
 
 
-def named(name: str, function: Callable[[dict[str, Any], Any], dict[str, Any]]) -> Callable[..., Any]:
-    """`function(query, request)` under the name that a script calls it by."""
-
+def _named(name: str, function: Callable[[dict[str, Any], Any], dict[str, Any]]) -> Callable[..., Any]:
     def answer(query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
         return function(query, request)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from threading import RLock
 from typing import Any
 
 import pytest
@@ -14,8 +13,9 @@ from chatgui.adapters.prefix import Prefix
 from chatgui.adapters.prompt import Prompt
 from chatgui.config import GenerationConfig, ModelConfig, RunConfig
 from chatgui.data.load import DataConfig
-from chatgui.generation.engine import decode
-from chatgui.generation.pair import Voice, load_pair
+from chatgui.generation.engine import Engine, Request
+from chatgui.generation.loaded import ADAPTER, Loaded
+from chatgui.generation.pair import load_pair
 from chatgui.models import attach_saved
 from chatgui.prepare import length_limit
 from chatgui.tasks.loss import token_loss
@@ -68,11 +68,9 @@ def test_the_loss_is_that_of_the_whole_models_logits(load: Load, shape: str, ada
 
 @every_shape
 @OWN
-def test_replies_drawn_in_a_padded_batch_with_a_cache_are_those_drawn_alone_without(
-    load: Load, shape: str, adapter: Any
-) -> None:
+def test_replies_made_together_with_a_cache_are_those_drawn_alone_without(load: Load, shape: str, adapter: Any) -> None:
     model = moved(adapter.attach(load(shape), 1))
-    voice = Voice(model, "on", "", RLock())
+    loaded = Loaded(model, "", switched=True)
     settings = GenerationConfig(temperature=0, max_new_tokens=5)
 
     def greedy(prompt: list[int]) -> list[int]:
@@ -82,8 +80,9 @@ def test_replies_drawn_in_a_padded_batch_with_a_cache_are_those_drawn_alone_with
                 ids.append(int(model(input_ids=torch.tensor([ids])).logits[0, -1].argmax()))
         return ids[len(prompt) :]
 
-    rows = list(decode(voice, [SHORT, LONG], settings, stop_ids=frozenset(), context_tokens=60))
-    assert [[row[side] for row in rows] for side in (0, 1)] == [greedy(SHORT), greedy(LONG)]
+    asked = [Request(loaded, ADAPTER, tuple(prompt), settings, frozenset(), 60) for prompt in (SHORT, LONG)]
+    made = [[token.id for token in stream] for stream in Engine().ask(*asked)]
+    assert made == [greedy(SHORT), greedy(LONG)]
 
 
 @pytest.mark.parametrize("shape", ["gpt2", "llama", "qwen2"])
@@ -134,5 +133,5 @@ def test_a_pair_switches_between_base_and_adapter(
     with torch.no_grad():
         for voice, model in ((pair.base, base), (pair.tuned, tuned), (pair.base, base)):
             with voice.active():
-                assert torch.equal(voice.model(input_ids=ids).logits, model(input_ids=ids).logits)
+                torch.testing.assert_close(voice.model(input_ids=ids).logits, model(input_ids=ids).logits)
     assert pair.context_tokens == 256 - adapter.virtual_tokens

@@ -70,7 +70,7 @@ def test_rows_come_in_the_order_of_their_prompts(pair: Pair) -> None:
 
 def test_the_receipt_says_what_made_the_reply(pair: Pair) -> None:
     reply = Reply(prompt_tokens=5, ids=[1, 2, 3], ended=True, seconds=0.5)
-    said = receipt(pair, pair.tuned, reply, GREEDY)
+    said = receipt(pair.tuned, reply, GREEDY)
     assert (said["weights"], said["adapter"], said["template"]) == (pair.tuned.weights, "on", pair.template.fingerprint)
     assert (said["prompt_tokens"], said["new_tokens"], said["tokens_per_second"], said["device"]) == (5, 3, 6.0, "cpu")
     assert (said["seed"], said["temperature"], said["top_p"], said["ended"]) == (0, 0, 0.9, True)

@@ -348,7 +348,7 @@ def reply(workspace: Workspace, language: str, talk: Transcript, turn: Turn) -> 
     answers = [
         Answer(
             made.text, tuple(made.ids), how_it_ended(made, question.settings, pair.context_tokens),
-            compare.receipt(pair, voice, made, question.settings),
+            compare.receipt(voice, made, question.settings),
         )
         for made, voice in zip(replies, (pair.base, pair.tuned), strict=True)
     ]  # fmt: skip
@@ -434,7 +434,7 @@ def compare_once(
     *_, replies = compare.stream_pair(pair, prompt, prompt, config)
     voices: tuple[Any, ...] = (pair.base, pair.tuned)
     rows = {
-        str(name): {"text": made.text, "ids": made.ids, **compare.receipt(pair, voice, made, config)}
+        str(name): {"text": made.text, "ids": made.ids, **compare.receipt(voice, made, config)}
         for name, voice, made in zip(SIDES, voices, replies, strict=True)
     }
     difference = compare.first_difference(*(made.ids for made in replies))
