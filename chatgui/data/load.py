@@ -4,9 +4,10 @@ Rows that cannot be used are kept with their line and reason; a source that cann
 Does not split and knows no tokenizer.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Dictionary
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,10 +17,13 @@ from chatgui.data import files
 from chatgui.data.conversation import Row
 from chatgui.data.formats import AUTO, BY_NAME, SAMPLE_ROWS, Recognition, bind, recognise, tried
 from chatgui.data.formats.columns import names
-from chatgui.data.mapping import Mapping, apply, check, read_columns
+from chatgui.data.mapping import Mapping, check, read_columns
 from chatgui.data.quality.remedies import Remedies
-from chatgui.errors import ChatGuiError, DataError
+from chatgui.data.rows import Dropped, DroppedRows, Part, Progress, Rows, Scan, first_rows, remembered_scan, scan
+from chatgui.data.tables import Cache, Table
+from chatgui.errors import DataError
 from chatgui.fields import Config, Elsewhere
+from chatgui.home import home_folder
 
 SAMPLES = Path(__file__).parents[2] / "assets" / "samples"
 SPLIT_NAMES = {
@@ -53,6 +57,8 @@ class DataConfig(Config):
     """Configuration of a hub dataset that has several."""
     revision: Annotated[str | None, Elsewhere()] = None
     """Branch, tag or commit of a hub dataset; a commit makes the run repeatable."""
+    hub_split: Annotated[str | None, Elsewhere()] = None
+    """Read only this split of a hub dataset, such as train_sft; empty reads all of them."""
     validation_fraction: Annotated[float, Elsewhere()] = Field(0.05, ge=0, le=0.5)
     """Share watched during training to see when it starts to learn by heart; 0 turns the second curve off."""
     test_fraction: Annotated[float, Elsewhere()] = Field(0.1, ge=0, le=0.5)
@@ -71,25 +77,22 @@ class DataConfig(Config):
 
 
 @dataclass(frozen=True)
-class Dropped:
-    """A row that cannot be used, and why."""
-
-    origin: str
-    line: int
-    reason: ChatGuiError
-
-
-@dataclass(frozen=True)
 class Dataset:
-    """Everything that was read: usable rows in the order of the source, and the others with their reasons."""
+    """Everything that was read: usable rows in the order of the source, and the others with their reasons.
+
+    Both are sequences whose length is known and whose rows are read when they are asked for: by number, by slice, or
+    one after the other. Iterate rather than collect: there may be more rows than fit into memory.
+    """
 
     name: str
     format: str
     encoding: str
-    rows: tuple[Row, ...]
-    dropped: tuple[Dropped, ...]
+    rows: Sequence[Row]
+    dropped: Sequence[Dropped]
     recognised: tuple[Recognition, ...] = ()
     """For each file that holds rows: its format, the columns it is read from, and how many rows speak for it."""
+    whole: bool = True
+    """False for a first look at a long source: it has more rows than these."""
 
     @property
     def read(self) -> int:
@@ -102,39 +105,85 @@ def samples() -> tuple[str, ...]:
     return tuple(sorted(path.name for path in SAMPLES.iterdir() if path.is_dir())) if SAMPLES.is_dir() else ()
 
 
-def load(config: DataConfig) -> Dataset:
-    """Read a source whole.
+def load(config: DataConfig, cache: Path | None = None, tell: Progress | None = None) -> Dataset:
+    """Read a source whole: every row is tried once, none is kept in memory when they are many.
 
+    `tell(done, total)` hears how far it is, in rows of the current file; what it raises ends the reading. What was
+    found out about a large file is remembered in the folder `cache` (of the home, unless given).
     Raises DataError that says which file, what was found in it and what is allowed; also when not one row is usable.
     """
-    tables = list(_tables(config))
+    tables = _tables(config, cache)
+    store = Cache(cache or home_folder() / "cache" / "data")
+    return _dataset(config, tables, lambda table, mapping: remembered_scan(table, mapping, store, tell))
+
+
+def peek(config: DataConfig, count: int = SAMPLE_ROWS) -> Dataset:
+    """The first rows of a source, within seconds however long it is; `whole` tells whether these are all.
+
+    Raises DataError as `load` does. A hub dataset is downloaded first.
+    """
+    path = find(config.source)
+    if path is None:
+        return load(config)
+    file = path if path.is_file() else None
+    if path.is_dir() and not (path / "state.json").is_file() and not (path / "dataset_dict.json").is_file():
+        file = files.data_files(path)[0]
+    if file is None:
+        return load(config)
+    found = files.head(file, count)
+    dataset = _dataset(config, [found], scan)
+    return replace(dataset, whole=path.is_file() and len(found.rows) < count)
+
+
+def _dataset(config: DataConfig, tables: list[Table], scan_: Callable[[Table, Mapping], Scan]) -> Dataset:
     recognised: list[Recognition] = []
-    rows: list[Row] = []
-    dropped: list[Dropped] = []
+    parts: list[Part] = []
+    set_aside: list[Dropped] = []
     for table in tables:
-        errors = [Dropped(table.name, line, row) for line, row in table.rows if isinstance(row, ChatGuiError)]
-        if len(errors) == len(table.rows):  # no row from which a format could be told
-            dropped += errors
+        try:
+            if table.problem is not None:
+                raise table.problem
+            found = reading(first_rows(table), config, table.name) if first_rows(table) else None
+        except DataError as error:
+            if len(tables) == 1:
+                raise
+            set_aside.append(Dropped(table.name, 1, error))
             continue
-        good = [row for _, row in table.rows if not isinstance(row, ChatGuiError)]
-        found = reading(good[:SAMPLE_ROWS], config, table.name)
-        recognised.append(found)
-        for result in _convert(table, mapping_of(found, config), named=len(tables) > 1):
-            if isinstance(result, Row):
-                rows.append(result)
-            else:
-                dropped.append(result)
-    if not rows and not dropped:
-        raise DataError("data.empty_file", source=config.source)
+        mapping = mapping_of(found, config) if found is not None else Mapping("")
+        recognised += [found] if found is not None else []
+        part = Part(table, mapping, _split_of(table.name) if len(tables) > 1 else None, *scan_(table, mapping))
+        parts.append(part)
+    rows, dropped = Rows(parts), DroppedRows(parts, set_aside)
     if not rows:
-        raise DataError(
-            "data.nothing_usable", source=config.source, rows=len(dropped), line=dropped[0].line,
-            reason=dropped[0].reason,
-        )  # fmt: skip
+        raise _nothing(config, dropped)
+    _must_agree(config, parts)
     name = Path(config.source).name or config.source
-    encodings = dict.fromkeys(table.encoding for table in tables)
+    encodings = dict.fromkeys(part.table.encoding for part in parts)
     formats_found = dict.fromkeys(each.format for each in recognised)
-    return Dataset(name, ", ".join(formats_found), ", ".join(encodings), tuple(rows), tuple(dropped), tuple(recognised))
+    return Dataset(name, ", ".join(formats_found), ", ".join(encodings), rows, dropped, tuple(recognised))
+
+
+def _nothing(config: DataConfig, dropped: DroppedRows) -> DataError:
+    if not dropped:
+        return DataError("data.empty_file", source=config.source)
+    first = dropped[0]
+    return DataError(
+        "data.nothing_usable", source=config.source, rows=len(dropped), line=first.line, reason=first.reason
+    )
+
+
+def _must_agree(config: DataConfig, parts: Sequence[Part]) -> None:
+    """Raises DataError when the files of a source are for different tasks: no run could learn from all of them."""
+    kinds = {part.table.name: (type(Rows([part])[0].item), part.mapping.format) for part in parts if len(part.good)}
+    if len({kind for kind, _ in kinds.values()}) > 1:
+        listed = ", ".join(f"{name} ({format_})" for name, (_, format_) in list(kinds.items())[:12])
+        raise DataError("data.mixed_files", source=config.source, files=listed)
+
+
+def _split_of(name: str) -> str | None:
+    """The split that a file among several is named after, or its folder."""
+    parts = [re.split(r"[-_.]", part.lower())[0] for part in reversed(Path(name).parts)]
+    return next((SPLIT_NAMES[part] for part in parts[:2] if part in SPLIT_NAMES), None)
 
 
 def reading(rows: Sequence[Dictionary[str, Any]], config: DataConfig, source: str) -> Recognition:
@@ -166,26 +215,13 @@ def mapping_of(found: Recognition, config: DataConfig) -> Mapping:
     return Mapping(found.format, found.columns, label_names)
 
 
-def _convert(table: files.Table, mapping: Mapping, named: bool) -> Iterator[Row | Dropped]:
-    """Rows of one table. File names are splits only among several: a file alone is all there is, whatever its name."""
-    split = SPLIT_NAMES.get(Path(table.name).stem.lower().split("-")[0]) if named else None
-    for line, content in table.rows:
-        if isinstance(content, ChatGuiError):
-            yield Dropped(table.name, line, content)
-            continue
-        try:
-            yield Row(apply(mapping, content), table.name, line, split, content)
-        except DataError as error:
-            yield Dropped(table.name, line, error)
-
-
-def _tables(config: DataConfig) -> Iterable[files.Table]:
+def _tables(config: DataConfig, cache: Path | None) -> list[Table]:
     path = find(config.source)
     if path is None:
-        return files.read_hub(config.source, config.subset, config.revision)
+        return files.read_hub(config.source, config.subset, config.revision, config.hub_split, cache)
     if path.is_dir():
-        return files.read_folder(path)
-    return [files.read_file(path)]
+        return files.read_folder(path, cache)
+    return files.read_files(path, cache)
 
 
 def find(source: str) -> Path | None:

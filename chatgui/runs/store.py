@@ -16,6 +16,7 @@ from typing import Any
 from chatgui.config import RunConfig, read_config, write_config
 from chatgui.errors import ChatGuiError, RunError
 from chatgui.events import Event, from_line, latest, to_line
+from chatgui.home import home_folder as home_folder
 from chatgui.runs.files import flush_to_disk, is_full, told, write_atomically
 from chatgui.runs.process import started
 
@@ -288,14 +289,6 @@ def silent_seconds(state: State) -> float:
     if state.state not in LIVE or state.heartbeat is None:
         return 0.0
     return max(0.0, time.monotonic() - state.heartbeat)
-
-
-def home_folder(option: str | None = None) -> Path:
-    """`--home`, else `$CHATGUI_HOME`, else the persistent disk of a Space, else `~/.chatgui`."""
-    chosen = option or os.environ.get("CHATGUI_HOME")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    return Path("/data/chatgui") if os.access("/data", os.W_OK) else Path.home() / ".chatgui"
 
 
 def new_run_id(config: RunConfig) -> str:
