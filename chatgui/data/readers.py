@@ -61,10 +61,12 @@ def read_json(stream: io.TextIOBase, name: str) -> Iterator[RawRow]:
     """A JSON array, an object that holds one, or (some files are misnamed) one object after the other."""
     buffer = _Buffer(stream, name)
     buffer.skip()
-    if buffer.text[buffer.place : buffer.place + 1] == "[":
+    if buffer.text[buffer.place :] in ("", "\ufeff"):
+        raise DataError("data.empty_file", source=name)
+    if buffer.text[buffer.place] == "[":
         buffer.place += 1
         yield from _elements(buffer, closed=True)
-    elif buffer.text[buffer.place : buffer.place + 1] == "{":
+    elif buffer.text[buffer.place] == "{":
         yield from _objects(buffer, name)
     else:
         raise DataError("data.not_json", source=name, found=buffer.text[buffer.place : buffer.place + 20])
@@ -102,14 +104,14 @@ def _elements(buffer: "_Buffer", *, closed: bool) -> Iterator[RawRow]:
         yield line, _as_row(buffer.value())
 
 
-class _Joined(io.StringIO):
+class _Joined(io.TextIOBase):
     """Lines as a stream."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         super().__init__()
         self._lines = lines
 
-    def readline(self, size: int | None = -1, /) -> str:
+    def readline(self, size: int = -1, /) -> str:  # type: ignore[override]
         return next(self._lines, "")
 
 
@@ -138,8 +140,11 @@ class _Buffer:
             try:
                 value, end = self._decoder.raw_decode(self.text, self.place)
             except (ValueError, RecursionError) as error:
+                lines = self.text.count("\n", self.place, getattr(error, "pos", self.place))
                 if len(self.text) - self.place > MOST_CHARACTERS or not self._more():
-                    raise self._broken(error) from error
+                    reason, _, _ = _json_fault(error)
+                    broken = DataError("data.json_broken", source=self.name, line=self.line + lines, reason=reason)
+                    raise broken from error
                 continue
             source = self.text[self.place : end]
             self.place = end
@@ -158,11 +163,6 @@ class _Buffer:
     def _count(self) -> None:
         self.line += self.text.count("\n", self._counted, self.place)
         self._counted = self.place
-
-    def _broken(self, error: Exception) -> DataError:
-        reason, line, _ = _json_fault(error)
-        line = self.line + self.text.count("\n", self.place, getattr(error, "pos", self.place)) if line else self.line
-        return DataError("data.json_broken", source=self.name, line=line, reason=reason)
 
 
 def _json_fault(error: Exception) -> tuple[str, int, int]:
@@ -210,9 +210,10 @@ def _cells(lines: Iterator[str], shape: tuple[dict[str, Any], list[str], bool], 
             yield line, DataError("data.bad_csv", reason=str(error))
             line = reader.line_num + 1
             continue
-        if wants_header and cells:
+        is_blank = len(cells) < 2 and not "".join(cells).strip()
+        if wants_header and not is_blank:
             wants_header = False
-        elif cells:
+        elif not is_blank:
             yield line, _row(cells, header)
         line = reader.line_num + 1
 
@@ -252,7 +253,8 @@ def _parsed(head: Sequence[str], dialect: dict[str, Any]) -> list[list[str]]:
     reader = csv.reader(iter(head), strict=True, **dialect)
     while True:
         try:
-            if row := next(reader):
+            row = next(reader)
+            if "".join(row).strip() or len(row) > 1:
                 rows.append(row)
         except StopIteration:
             return rows

@@ -190,11 +190,11 @@ def _guessed(member: Member, sample: bytes) -> Encoding:
 def _is_chinese(sample: bytes, found: str) -> bool:
     """Whether nearly all pairs of bytes are among the 3,755 commonest characters of GB 2312, or its punctuation.
 
-    Korean text lies in the same range, but never beyond its first half.
+    Korean text lies in the same range, but never beyond its first half, and has no Chinese punctuation.
     """
     pairs = re.findall(rb"[\x81-\xfe][\x40-\xfe]", sample)
     common = sum((0xB0 <= pair[0] <= 0xD7 and pair[1] >= 0xA1) or 0xA1 <= pair[0] <= 0xA3 for pair in pairs)
-    beyond = any(0xC8 < pair[0] <= 0xD7 for pair in pairs)
+    beyond = any(0xC8 < pair[0] <= 0xD7 or pair in (b"\xa3\xac", b"\xa1\xa3") for pair in pairs)
     odd = len(re.sub(rb"[\x81-\xfe][\x40-\xfe]|[\x00-\x7f]", b"", sample)) > 1
     return bool(pairs) and common > 0.9 * len(pairs) and not odd and (beyond or found not in KOREAN)
 
