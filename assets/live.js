@@ -94,16 +94,23 @@ if (settings.kind === "run") {
   const actions = make("div", "actions", undefined, panel);
   const compare = make("button", "primary compare", "", actions);
   const resume = make("button", "resume", "", actions);
+  const pause = make("button", "pause", "", actions);
   const stop = make("button", "stop", "", actions);
+  const withdraw = make("button", "withdraw", "", actions);
   const question = make("div", "question", undefined, actions);
   const asked = make("span", "", "", question);
   const keep = make("button", "keep", "", question);
+  const afterEpoch = make("button", "after-epoch", "", question);
   const discard = make("button", "discard", "", question);
   const goOn = make("button", "go-on", "", question);
 
-  for (const node of [panel, notices, compare, resume, stop]) node.hidden = true;  // until the first answer
+  const line = make("section", "queue", undefined, root);
+  const lineTitle = make("h4", "", "", line);
+  const waiting = make("ol", "", undefined, line);
+
+  for (const node of [panel, notices, compare, resume, pause, stop, withdraw, line]) node.hidden = true;  // until the first answer
   compare.onclick = () => trigger("open_chat");
-  const confirm = (on) => { question.hidden = !on; stop.hidden = on; if (on) keep.focus(); };
+  const confirm = (on) => { question.hidden = !on; stop.hidden = pause.hidden = on; if (on) keep.focus(); };
   question.hidden = true;
   stop.onclick = () => confirm(true);
   goOn.onclick = () => confirm(false);
@@ -115,7 +122,40 @@ if (settings.kind === "run") {
   };
   keep.onclick = request("stop", {discard: false});
   discard.onclick = request("stop", {discard: true});
+  afterEpoch.onclick = request("stop", {after_epoch: true});
+  pause.onclick = request("pause", {});
+  withdraw.onclick = request("withdraw", {});
   resume.onclick = request("resume", {});
+
+  let queued = "";
+  function drawQueue(rows, title) {
+    line.hidden = !rows.length;
+    lineTitle.textContent = title;
+    if (JSON.stringify(rows) === queued) return;  // what has the focus stays where it is
+    queued = JSON.stringify(rows);
+    const focus = document.activeElement?.dataset?.place;
+    waiting.replaceChildren();
+    rows.forEach((row, index) => {
+      const item = make("li", "", undefined, waiting);
+      make("span", "", row.title, item).title = row.run;
+      const button = (name, sign, query, off) => {
+        const node = make("button", name, sign, item);
+        node.title = row[name];
+        node.setAttribute("aria-label", row[name]);
+        node.disabled = off;
+        node.dataset.place = `${name} ${row.run}`;
+        node.onclick = async () => {
+          const answer = await ask(query.by ? "move" : "remove", {run: row.run, ...query});
+          if (answer.error) message.textContent = answer.error;
+          again();
+        };
+        if (node.dataset.place === focus) node.focus();
+      };
+      button("sooner", "↑", {by: -1}, index === 0);
+      button("later", "↓", {by: 1}, index === rows.length - 1);
+      button("remove", "✕", {}, false);
+    });
+  }
 
   function plotly() {
     if (!window.chatguiPlotly) {
@@ -184,7 +224,8 @@ if (settings.kind === "run") {
     }
     const now = await ask("watch", {run: shown, cursor});
     if (shown !== (props.value || null)) return 1;  // another run was chosen while this answer was on its way
-    empty.textContent = now.texts.empty;
+    empty.textContent = now.gone ? now.texts.gone : now.texts.empty;
+    drawQueue(now.queue, now.texts.queue);
     empty.hidden = Boolean(now.run);
     panel.hidden = !now.run;
     if (!now.run) return IDLE_MS;
@@ -211,6 +252,12 @@ if (settings.kind === "run") {
     compare.hidden = !now.has_model;
     resume.textContent = now.texts.resume;
     resume.hidden = !now.resumable;
+    pause.textContent = now.texts.pause;
+    pause.hidden = !now.stoppable || !question.hidden;
+    withdraw.textContent = now.texts.withdraw;
+    withdraw.hidden = !now.withdrawable;
+    afterEpoch.textContent = now.texts.after_epoch;
+    afterEpoch.hidden = !now.epochs_left;
     stop.textContent = now.texts.stop;
     stop.hidden = !now.stoppable || !question.hidden;
     if (!now.stoppable) question.hidden = true;

@@ -9,7 +9,6 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +76,11 @@ def _parser() -> argparse.ArgumentParser:
     verb("show", _show).add_argument("name", metavar="RUN")
     stop = verb("stop", _stop)
     stop.add_argument("name", metavar="RUN")
-    stop.add_argument("--discard", action="store_true", help=say("cli.discard", LANGUAGE))
+    how = stop.add_mutually_exclusive_group()
+    how.add_argument("--discard", action="store_true", help=say("cli.discard", LANGUAGE))
+    how.add_argument("--after-epoch", action="store_true", help=say("cli.after_epoch", LANGUAGE))
+    verb("pause", _pause).add_argument("name", metavar="RUN")
+    verb("resume", _resume).add_argument("config", metavar="RUN")
     verb("delete", _delete).add_argument("name", metavar="RUN")
     compare = verb("compare", _compare)
     compare.add_argument("name", metavar="RUN")
@@ -188,21 +191,25 @@ def _train(options: argparse.Namespace) -> int:
             raise ConfigError("cli.flags_need_config", flag=f"--{next(iter(given))}", run=run.id)
         run.reopen(resume=options.resume, state="starting")
     failures: list[Failed] = []
+    steps = [0]
 
     def tell(event: Event) -> None:
         if isinstance(event, Failed):
             failures.append(event)
         elif not options.json:
             _print_event(event)
+        if isinstance(event, Step):
+            steps[0] = event.step
 
     if not options.json:
         print(run.folder, flush=True)
     ended_well = execute(run, tell)
-    state = run.state()
-    message = say(state.message.get("key", ""), LANGUAGE, **state.message.get("values", {}))
-    if failures:  # a full disk may have kept it out of the state
-        state = replace(state, state="failed")
+    if failures:  # a full disk or a deleted folder may have kept it out of the state
+        state = store.State("failed", 0.0, step=steps[0])
         message = say(failures[-1].key, LANGUAGE, **failures[-1].values)
+    else:
+        state = run.state()
+        message = say(state.message["key"], LANGUAGE, **state.message["values"])
     if options.json:
         row = {"run": run.id, "path": str(run.folder), "state": state.state, "steps": state.step, **state.result}
         print(json.dumps(row, ensure_ascii=False))
@@ -256,10 +263,24 @@ def _show(options: argparse.Namespace) -> int:
 
 def _stop(options: argparse.Namespace) -> int:
     run = store.find_run(store.home_folder(options.home), options.name)
-    run.request_stop(discard=options.discard)
+    run.request_stop(discard=options.discard, after_epoch=options.after_epoch)
     row = {"run": run.id, "state": run.state().state}
     print(json.dumps(row) if options.json else say("run.stop_asked", LANGUAGE, run=run.id))
     return 0
+
+
+def _pause(options: argparse.Namespace) -> int:
+    run = store.find_run(store.home_folder(options.home), options.name)
+    run.request_pause()
+    row = {"run": run.id, "state": run.state().state}
+    print(json.dumps(row) if options.json else say("run.pause_asked", LANGUAGE, run=run.id))
+    return 0
+
+
+def _resume(options: argparse.Namespace) -> int:
+    """As `train RUN --resume`."""
+    options.resume = True
+    return _train(options)
 
 
 def _delete(options: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from chatgui.config import RunConfig
 from chatgui.fields import knobs
 from chatgui.runs.store import Run, create_run
 
-VERBS = ("ui", "data", "train", "runs", "show", "stop", "delete", "compare", "evaluate")
+VERBS = ("ui", "data", "train", "runs", "show", "stop", "pause", "resume", "delete", "compare", "evaluate")
 Capture = pytest.CaptureFixture[str]
 
 
@@ -136,7 +136,7 @@ def test_stop_and_delete_say_what_they_did(capsys: Capture, home: Path, run: Run
     assert not run.folder.exists()
 
 
-@pytest.mark.parametrize("verb", ["show", "stop", "delete", "compare", "evaluate", "train"])
+@pytest.mark.parametrize("verb", ["show", "stop", "pause", "resume", "delete", "compare", "evaluate", "train"])
 def test_an_unknown_run_is_one_line_of_error(capsys: Capture, home: Path, verb: str) -> None:
     assert "there is no run nowhere" in refusal(capsys, verb, "nowhere")
 
@@ -160,3 +160,15 @@ def test_another_home_has_other_runs(capsys: Capture, home: Path, run: Run, tmp_
 def test_the_module_is_the_command(chatgui: Callable[..., Any]) -> None:
     done = chatgui("runs", "--json")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_run_is_paused_stopped_and_resumed_by_command(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = create_run(home, RunConfig(), state="running")
+    for arguments, wish in (
+        (["pause", run.id], "pause"), (["stop", run.id, "--after-epoch"], "epoch"),
+        (["stop", run.id, "--discard"], "discard"), (["stop", run.id], "keep"),
+    ):  # fmt: skip
+        assert main(arguments) == 0
+        assert run.stop_request() == wish
+    assert main(["resume", run.id]) == 2
+    assert "is still running" in capsys.readouterr().err

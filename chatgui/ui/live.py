@@ -16,6 +16,7 @@ import plotly
 from chatgui import charts, devices
 from chatgui.errors import ChatGuiError, RunError
 from chatgui.events import Event, Notice, Resumed, Step, latest
+from chatgui.runs import queue
 from chatgui.runs.store import LIVE, Run, State, silent_seconds
 from chatgui.runs.workspace import Workspace
 from chatgui.text import say
@@ -25,11 +26,12 @@ from chatgui.ui.theme import ASSETS, LANGUAGE_COOKIE
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 """Plotly's script as its Python package brings it: no network is needed."""
 GIB = 2**30
+WISHES = {"epoch": "live.stops_after_epoch", "pause": "live.pausing"}
 SILENT_SECONDS = 30
 """A worker gives a sign of life every few seconds, whatever it does; so long without one is worth a word."""
 PANEL_TEXTS = (
-    "live.stop", "live.keep", "live.discard", "live.go_on", "live.stop_question", "live.compare", "live.empty",
-    "live.resume",
+    "live.stop", "live.keep", "live.discard", "live.after_epoch", "live.go_on", "live.stop_question", "live.compare",
+    "live.empty", "live.gone", "live.resume", "live.pause", "live.withdraw", "live.queue",
 )  # fmt: skip
 
 
@@ -45,14 +47,12 @@ def run_panel(workspace: Workspace) -> gr.HTML:
     `panel.choose_step(listener, inputs, outputs, **QUIET)` with `def listener(event: gr.EventData, …)`; `event.run` is
     the id of the point's run and `event.step` its optimizer step (0 for the look before the first one).
     """
-    return _html(
-        "run",
-        [
-            _named("watch", lambda query, request: watch(workspace, language_of(request), query)),
-            _named("stop", lambda query, request: stop(workspace, language_of(request), query)),
-            _named("resume", lambda query, request: resume(workspace, language_of(request), query)),
-        ],
-    )
+    asked = (watch, stop, pause, withdraw, resume, move, remove)
+    return _html("run", [_bound(function, workspace) for function in asked])
+
+
+def _bound(function: Callable[..., dict[str, Any]], workspace: Workspace) -> Callable[..., Any]:
+    return _named(function.__name__, lambda query, request: function(workspace, language_of(request), query))
 
 
 def status(workspace: Workspace, language: str) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def watch(workspace: Workspace, language: str, query: dict[str, Any]) -> dict[st
         run = workspace.run(str(query.get("run") or ""))
         state = run.state()
     except RunError:
-        return {"run": None, "texts": texts}
+        return {"run": None, "texts": texts, "gone": bool(query.get("run")), "queue": _queue(workspace, language)}
     cursor = int(query.get("cursor") or 0)
     events, after = run.events_since(cursor)
     whole = cursor == 0 or after < cursor or any(isinstance(event, Resumed) for event in events)
@@ -84,8 +84,10 @@ def watch(workspace: Workspace, language: str, query: dict[str, Any]) -> dict[st
     points = charts.curves(events)
     row: dict[str, Any] = {
         "run": run.id, "state": state.state, "state_text": say(f"state.{state.state}", language),
-        "message": _message(state, language), "live": state.state in (*LIVE, "queued"),
-        "stoppable": state.state in ("starting", "running", "queued"), "has_model": run.has_model,
+        "message": _message(run, state, language), "live": state.state in (*LIVE, "queued"),
+        "stoppable": state.state in ("starting", "running", "queued") and run.stop_request() is None,
+        "withdrawable": state.state == "running" and run.stop_request() == "epoch",
+        "epochs_left": state.state == "running", "queue": _queue(workspace, language), "has_model": run.has_model,
         "resumable": state.state == "interrupted" or state.state == "paused"
         or (state.state in ("failed", "stopped") and bool(run.checkpoints())),
         "progress": state.step / state.total_steps if state.total_steps else 0.0,
@@ -100,21 +102,64 @@ def watch(workspace: Workspace, language: str, query: dict[str, Any]) -> dict[st
 
 
 def stop(workspace: Workspace, language: str, query: dict[str, Any]) -> dict[str, Any]:
-    """Ask a run to stop, keeping or discarding what it learnt. `error` holds a sentence when it cannot be."""
-    try:
-        workspace.run(str(query.get("run"))).request_stop(discard=bool(query.get("discard")))
-    except ChatGuiError as error:
-        return {"error": error.text(language)}
-    return {"error": None}
+    """Ask a run to stop now or after its epoch, keeping or discarding what it learnt."""
+    wishes = {"discard": bool(query.get("discard")), "after_epoch": bool(query.get("after_epoch"))}
+    return _told(language, lambda: _run(workspace, query).request_stop(**wishes))
+
+
+def pause(workspace: Workspace, language: str, query: dict[str, Any]) -> dict[str, Any]:
+    """Ask a run to write a checkpoint and to leave."""
+    return _told(language, lambda: _run(workspace, query).request_pause())
+
+
+def withdraw(workspace: Workspace, language: str, query: dict[str, Any]) -> dict[str, Any]:
+    """Take a wish to stop back."""
+    return _told(language, lambda: _run(workspace, query).withdraw_stop())
 
 
 def resume(workspace: Workspace, language: str, query: dict[str, Any]) -> dict[str, Any]:
-    """Queue an ended run again from its last checkpoint. `error` holds a sentence when it cannot be."""
+    """Queue an ended run again from its last checkpoint."""
+    return _told(language, lambda: workspace.resume_run(_run(workspace, query)))
+
+
+def move(workspace: Workspace, language: str, query: dict[str, Any]) -> dict[str, Any]:
+    """Move a waiting run by `query["by"]` places: -1 is sooner."""
+    return _told(language, lambda: queue.move(workspace.home, _run(workspace, query), int(query["by"])))
+
+
+def remove(workspace: Workspace, language: str, query: dict[str, Any]) -> dict[str, Any]:
+    """Take a waiting run out of the queue."""
+
+    def take_out() -> None:
+        run = _run(workspace, query)
+        if run.state().state != "queued":  # it began meanwhile: to stop it is another question
+            raise RunError("run.not_queued", run=run.id, state=run.state().state)
+        run.request_stop()
+
+    return _told(language, take_out)
+
+
+def _run(workspace: Workspace, query: dict[str, Any]) -> Run:
+    return workspace.run(str(query.get("run")))
+
+
+def _told(language: str, action: Callable[[], object]) -> dict[str, Any]:
+    """`error` holds a sentence when the action cannot be done."""
     try:
-        workspace.resume_run(workspace.run(str(query.get("run"))))
+        action()
     except ChatGuiError as error:
         return {"error": error.text(language)}
     return {"error": None}
+
+
+def _queue(workspace: Workspace, language: str) -> list[dict[str, str]]:
+    """The waiting runs in their order, with what their buttons do."""
+    rows = []
+    for run in queue.queued_runs(workspace.home):
+        title = _title(run)
+        buttons = {name: say(f"live.{name}", language, run=title) for name in ("sooner", "later", "remove")}
+        rows.append({"run": run.id, "title": title, **buttons})
+    return rows
 
 
 def _html(kind: str, functions: list[Callable[..., Any]]) -> gr.HTML:
@@ -135,11 +180,14 @@ def _named(name: str, function: Callable[[dict[str, Any], Any], dict[str, Any]])
     return answer
 
 
-def _message(state: State, language: str) -> str:
+def _message(run: Run, state: State, language: str) -> str:
     if state.state == "queued":
         return say("live.queued", language)
     if (silent := silent_seconds(state)) > SILENT_SECONDS:
         return say("live.silent", language, time=duration(silent, language))
+    wish = run.stop_request() if state.state in LIVE else None
+    if wish in WISHES:
+        return say(WISHES[wish], language)
     if state.state in LIVE:
         return say(f"stage.{state.stage}", language) if state.stage else ""
     return say(state.message["key"], language, **state.message.get("values", {})) if state.message else ""

@@ -16,6 +16,7 @@ from chatgui.events import Checkpoint, Evaluation, Event, Failed, Finished, Noti
 from chatgui.fields import build
 from chatgui.runs.execute import execute
 from chatgui.runs.store import Run, create_run, find_run
+from tests.runs.conftest import curve
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -123,6 +124,29 @@ def test_a_stopped_run_keeps_what_it_learnt_unless_told_otherwise(
     state = run.state()
     assert (state.state, state.step, run.has_model) == ("stopped", 2, not discard)
     assert state.message["key"] == ("run.stopped_discard" if discard else "run.stopped_keep")
+
+
+def test_a_paused_run_keeps_its_step_and_goes_on_to_the_same_curve(config: dict[str, Any], home: Path) -> None:
+    config["training"]["checkpoint_steps"] = 3
+    straight, paused = queue(home, config), queue(home, config)
+    assert execute(straight)
+    assert execute(
+        paused, lambda event: paused.request_pause() if isinstance(event, Step) and event.step == 2 else None
+    )
+    state = paused.state()
+    assert (state.state, state.message) == ("paused", {"key": "run.paused", "values": {"step": 2}})
+    assert [folder.name for folder in paused.checkpoints()] == ["step-000002"]
+    paused.reopen(resume=True)
+    assert execute(paused)
+    assert curve(paused) == curve(straight)
+
+
+def test_a_run_that_is_to_stop_after_its_epoch_ends_with_the_epoch(config: dict[str, Any], home: Path) -> None:
+    config["training"] |= {"max_steps": 30}
+    run = queue(home, config)
+    assert execute(run, lambda event: run.request_stop(after_epoch=True) if isinstance(event, Step) else None)
+    assert (run.state().state, run.state().message["key"], run.has_model) == ("stopped", "run.stopped_epoch", True)
+    assert (run.state().step, of(run, Step)[-1].epoch) == (5, 1.0)
 
 
 def test_a_stopped_run_can_be_resumed_to_its_end(config: dict[str, Any], home: Path) -> None:

@@ -1,5 +1,6 @@
 """What the page's script is answered. No page, no browser."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def test_a_torn_line_waits_for_its_rest(workspace: Workspace, run: Run) -> None:
 @pytest.mark.parametrize("name", [None, "", "nowhere"])
 def test_an_unknown_run_is_no_run(workspace: Workspace, run: Run, name: str | None) -> None:
     now = live.watch(workspace, "en", {"run": name, "cursor": 0})
-    assert now.keys() == {"run", "texts"}
+    assert (now.keys(), now["gone"]) == ({"run", "texts", "gone", "queue"}, bool(name))
     assert now["run"] is None
 
 
@@ -152,6 +153,39 @@ def test_a_stop_that_cannot_be_is_a_sentence(workspace: Workspace, run: Run) -> 
     run.set_state(state="finished")
     assert "so there is nothing to stop" in live.stop(workspace, "en", {"run": run.id})["error"]
     assert "there is no run nowhere" in live.stop(workspace, "en", {"run": "nowhere"})["error"]
+
+
+def test_a_run_can_be_paused_stopped_after_its_epoch_and_trained_on_after_all(workspace: Workspace, run: Run) -> None:
+    query = {"run": run.id}
+    assert live.stop(workspace, "en", {**query, "after_epoch": True}) == {"error": None}
+    now = watch(workspace, run)
+    assert (now["stoppable"], now["withdrawable"]) == (False, True)
+    assert (now["state"], now["message"]) == ("running", "Stops at the end of this epoch.")
+    assert live.withdraw(workspace, "en", query) == {"error": None}
+    assert watch(workspace, run)["stoppable"]
+    assert live.pause(workspace, "en", query) == {"error": None}
+    assert watch(workspace, run)["message"] == "Writing a checkpoint; then it pauses."
+    run.set_state(state="paused", message={"key": "run.paused", "values": {"step": 2}})
+    now = watch(workspace, run)
+    assert (now["state_text"], now["resumable"], now["message"]) == (
+        "Paused", True, "Paused after step 2; Resume goes on from there.",
+    )  # fmt: skip
+
+
+def test_waiting_runs_are_moved_and_removed(workspace: Workspace, run: Run) -> None:
+    first, second = (create_run(workspace.home, RunConfig()) for _ in range(2))
+    assert [row["run"] for row in watch(workspace, run)["queue"]] == [first.id, second.id]
+    assert live.move(workspace, "en", {"run": second.id, "by": -1}) == {"error": None}
+    assert [row["run"] for row in watch(workspace, run)["queue"]] == [second.id, first.id]
+    assert live.remove(workspace, "en", {"run": second.id}) == {"error": None}
+    assert [row["run"] for row in watch(workspace, run)["queue"]] == [first.id]
+    assert "does not wait in the queue" in live.move(workspace, "en", {"run": run.id, "by": 1})["error"]
+    assert "does not wait in the queue" in live.remove(workspace, "en", {"run": run.id})["error"]
+
+
+def test_a_worker_without_a_sign_of_life_is_told(workspace: Workspace, run: Run) -> None:
+    run.set_state(heartbeat=time.monotonic() - 90)
+    assert watch(workspace, run)["message"].startswith("No sign of life for 1 min 30 s")
 
 
 def test_resume_queues_the_run_again(workspace: Workspace, run: Run) -> None:
