@@ -138,9 +138,66 @@ const leadRow = make("div", "row lead", undefined, outcome);
 const trainOn = button("primary train-on", leadRow, () => trigger("hand_over", {run, review, to: "train"}));
 const openIn = button("small open-in", leadRow, () => trigger("hand_over", {run, review, to: "dataset"}));
 
+// scorecard
+const score = make("details", "card score", undefined, main);
+const scoreTitle = make("summary", "", "", score);
+const scoreText = make("p", "intro", "", score);
+const scoreRow = make("div", "row", undefined, score);
+const scoreMake = button("small score-make", scoreRow, async () => {
+  try { takeCard(await call("score", query({card_at: cardAt}))); draw(); later(MAKING_MS); } catch { offline(true); }
+});
+const scoreState = make("span", "score-state", "", scoreRow);
+scoreState.setAttribute("role", "status");
+const tableWrap = make("div", "table", undefined, score);
+const changesTitle = make("h4", "", "", score);
+const changes = make("div", "changes", undefined, score);
+let cardAt = "", card = null;
+
+function takeCard(answer) {
+  if (answer.scoring === undefined) { if (answer.error) trouble.textContent = answer.error; return; }
+  if (answer.card_at !== cardAt) { cardAt = answer.card_at; card = answer.card || null; score.dataset.drawn = ""; }
+  scoreState.textContent = answer.scoring_text;
+  scoreMake.disabled = answer.scoring;
+  score.dataset.scoring = answer.scoring;
+}
+
+function drawCard(t) {
+  scoreTitle.textContent = t.card;
+  scoreText.textContent = card ? card.title : t.card_intro;
+  scoreMake.textContent = card ? t.card_again : t.card_make;
+  tableWrap.hidden = changes.hidden = changesTitle.hidden = !card;
+  if (!card || score.dataset.drawn === cardAt) return;
+  score.dataset.drawn = cardAt;
+  score.open = true;
+  const table = make("table", "", undefined, null);
+  const top = make("tr", "", undefined, make("thead", "", undefined, table));
+  for (const text of [t.metric, t.base, t.tuned, t.change]) make("th", "", text, top);
+  const body = make("tbody", "", undefined, table);
+  for (const row of card.rows) {
+    const line = make("tr", row.good === null ? "" : row.good ? "good" : "bad", undefined, body);
+    make("th", "", row.name, line).title = row.help;
+    for (const value of [row.base, row.tuned]) make("td", "", value, line);
+    make("td", "", `${row.good === null ? "" : row.good ? "▲ " : "▼ "}${row.change}`, line);
+  }
+  tableWrap.replaceChildren(table);
+  changesTitle.textContent = t.changes;
+  changesTitle.hidden = !card.changes.length;
+  changes.replaceChildren();
+  for (const row of card.changes) {
+    const item = make("article", "", undefined, changes);
+    turns(make("div", "asked", undefined, item), row.prompt);
+    const three = make("div", "three", undefined, item);
+    for (const [name, text] of [[t.reference, row.reference], [t.base, row.base], [t.tuned, row.tuned]]) {
+      const cell = make("section", "", undefined, three);
+      make("h4", "", name, cell);
+      make("div", "text", text, cell).dir = "auto";
+    }
+  }
+}
+
 // ---- talking to the server ---------------------------------------------------------------------------------------
 let timer = null, asking = false, given = 0;
-const query = (more) => ({run, review, reviewer, ...more});
+const query = (more) => ({run, review, reviewer, card_at: cardAt, ...more});
 const visible = () => document.visibilityState === "visible" && root.offsetParent !== null;
 
 async function call(name, query) {
@@ -162,7 +219,7 @@ async function look(more) {
     if (asked === given) take(answer);  // else a vote was given meanwhile, and this answer does not know of it
   } catch { offline(true); }
   asking = false;
-  later(now && !isOffline() ? (now.working || (!now.next && now.review && !now.done) ? MAKING_MS : IDLE_MS) : RETRY_MS);
+  later(now && !isOffline() ? (now.working || now.scoring || (!now.next && now.review && !now.done) ? MAKING_MS : IDLE_MS) : RETRY_MS);
 }
 
 function take(answer) {
@@ -171,6 +228,7 @@ function take(answer) {
     now = answer;
     run = answer.run;
     review = answer.review || "";
+    takeCard(answer);
   }
   trouble.textContent = answer.error || "";
   again.hidden = !answer.error || !answer.review;
@@ -298,6 +356,7 @@ function draw() {
   options(reviews.input, now.reviews, review);
   reviews.wrap.hidden = now.reviews.length < 2;
   if (document.activeElement !== name.input) name.input.value = reviewer;
+  drawCard(now.texts);
   const open = Boolean(now.review) && !beginning;
   form.hidden = open;
   desk.hidden = outcome.hidden = !open;

@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = verb("evaluate", _evaluate)
     evaluate.add_argument("name", metavar="RUN")
     evaluate.add_argument("--split", default="test", choices=("train", "validation", "test"))
+    evaluate.add_argument("--replies", type=int, metavar="N", help=say("cli.replies", LANGUAGE))
     export = verb("export", _export)
     export.add_argument("name", metavar="RUN")
     export.add_argument("--out", metavar="DIR", required=True, help=say("cli.out", LANGUAGE))
@@ -371,10 +372,10 @@ def _named(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from chatgui.evaluation.scorecard import evaluate_pair
+    from chatgui.runs.scoring import score
 
     run = store.find_run(store.home_folder(options.home), options.name)
-    row = evaluate_pair(run.config, run.result_folder(), options.split)
+    row = score(run, options.split, options.replies)
     if options.json:
         print(json.dumps(row, ensure_ascii=False))
         return 0

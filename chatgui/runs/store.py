@@ -94,6 +94,11 @@ class Run:
         return self.folder / "reviews.jsonl"
 
     @property
+    def scorecard(self) -> Path:
+        """Base and fine-tuned model on the test split, as `chatgui evaluate --json` prints it."""
+        return self.folder / "scorecard.json"
+
+    @property
     def log(self) -> Path:
         """Everything the worker printed."""
         return self.folder / "log.txt"

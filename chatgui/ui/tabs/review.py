@@ -22,10 +22,12 @@ from chatgui.evaluation.reviews import Contents, Pair, Review
 from chatgui.evaluation.tally import Findings, findings
 from chatgui.fields import build_flat
 from chatgui.generation.compare import Messages, read_prompts, test_prompts
+from chatgui.runs.scoring import read_card, scoring, start_scoring
 from chatgui.runs.store import Run
 from chatgui.runs.workspace import Workspace
 from chatgui.text import DEFAULT_LANGUAGE, say, sentences
 from chatgui.ui.run_names import answering_runs
+from chatgui.ui.scorecard_view import card_row
 from chatgui.ui.session import QUIET, Selection, Session, bind, language_of
 from chatgui.ui.theme import ASSETS
 
@@ -34,6 +36,8 @@ DEFAULT_PAIRS = 20
 MOST_FILE_CHARACTERS = 5_000_000
 TAGS = ("facts", "off_topic", "tone", "too_long", "too_short", "language", "format")
 TEXTS = (
+    "review.card", "review.card_intro", "review.card_make", "review.card_again", "review.metric", "review.change",
+    "review.changes", "review.reference",
     "review.begin", "review.base", "review.both_bad", "review.cancel", "review.choose_run", "review.comment",
     "review.done", "review.draw", "review.error_again", "review.export_csv", "review.export_html",
     "review.export_kto", "review.export_preference", "review.exports", "review.file", "review.first", "review.intro",
@@ -53,6 +57,7 @@ def build(session: Session) -> None:
         "look": lambda language, query: look(workspace, makers, language, query),
         "begin": lambda language, query: begin(workspace, makers, language, query),
         "vote": lambda language, query: vote(workspace, makers, language, query),
+        "score": lambda language, query: score(workspace, language, query),
         "export": lambda language, query: exported(workspace, language, query),
     })  # fmt: skip
     session.selection.change(_run_of, session.selection, panel, **QUIET)
@@ -114,6 +119,7 @@ def look(workspace: Workspace, makers: Makers, language: str, query: dict[str, A
     review = contents.review(str(query.get("review") or ""))
     row["reviews"] = [_review_choice(each, contents, language) for each in reversed(contents.reviews)]
     row["defaults"] = {**run.config.generation.model_dump(), "pairs": DEFAULT_PAIRS}
+    row |= card(run, language, query)
     if review is None:
         return row
     maker = makers.wake(run.reviews, review, lambda: workspace.pair(run), again=bool(query.get("again")))
@@ -241,6 +247,30 @@ def exported(workspace: Workspace, language: str, query: dict[str, Any]) -> dict
     if not text:
         raise DataError("review.nothing_preferred", run=run.id)
     return {"name": f"{kind}-{run.id}.jsonl", "text": text}
+
+
+# ---- the scorecard ---------------------------------------------------------------------------------------------------
+
+
+def score(workspace: Workspace, language: str, query: dict[str, Any]) -> dict[str, Any]:
+    """Have the scorecard made, in a process that goes on whatever becomes of this page."""
+    run = workspace.run(str(query.get("run")))
+    run.result_folder()
+    start_scoring(run)
+    return card(run, language, query)
+
+
+def card(run: Run, language: str, query: dict[str, Any]) -> dict[str, Any]:
+    """The scorecard in words, when it is another one than the page has (`query["card_at"]`), and whether it is made."""
+    state = scoring(run)
+    failure = say(state.failure["key"], language, **state.failure["values"]) if state.failure else ""
+    making = say("scorecard.making", language, done=state.done, total=state.total) if state.working else failure
+    made_at = f"{run.id}/{run.scorecard.stat().st_mtime_ns}" if run.scorecard.exists() else ""
+    row: dict[str, Any] = {"scoring": state.working, "scoring_text": making, "card_at": made_at}
+    kept = read_card(run) if made_at and made_at != query.get("card_at") else None
+    if kept:
+        row["card"] = card_row(kept, language)
+    return row
 
 
 # ---- for scripts -----------------------------------------------------------------------------------------------------
