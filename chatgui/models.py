@@ -199,11 +199,12 @@ def frozen_dtype(device: "torch.device") -> "torch.dtype":
     return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
 
 
-def precision(device: "torch.device") -> Any:
-    """Context in which a forward pass computes: bfloat16 where it is native, as it stands elsewhere."""
+def precision(device: "torch.device", wanted: str = "auto") -> Any:
+    """Context in which a forward pass computes: bfloat16 where it is native or wanted, as it stands elsewhere."""
     import torch
 
-    return torch.autocast(device.type, torch.bfloat16, enabled=frozen_dtype(device) == torch.bfloat16)
+    half = wanted == "bfloat16" or (wanted == "auto" and frozen_dtype(device) == torch.bfloat16)
+    return torch.autocast(device.type, torch.bfloat16, enabled=half)
 
 
 def weights_fingerprint(model: Any) -> str:

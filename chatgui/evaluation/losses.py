@@ -22,7 +22,9 @@ def mean_loss(model: Any, task: Task, examples: Sequence[Example], budget_tokens
     return measure(model, task, examples, budget_tokens)[0]
 
 
-def measure(model: Any, task: Task, examples: Sequence[Example], budget_tokens: int) -> tuple[float, dict[str, float]]:
+def measure(
+    model: Any, task: Task, examples: Sequence[Example], budget_tokens: int, wanted_precision: str = "auto"
+) -> tuple[float, dict[str, float]]:
     """`mean_loss` and the task's metrics beside it."""
     import torch
 
@@ -33,7 +35,11 @@ def measure(model: Any, task: Task, examples: Sequence[Example], budget_tokens: 
     packed = packs(model, task)
     loss, count = torch.zeros((), device=device), 0
     tally: Counter[str] = Counter()
-    with torch.inference_mode(), precision(device), packed_attention(model) if packed else nullcontext():
+    with (
+        torch.inference_mode(),
+        precision(device, wanted_precision),
+        packed_attention(model) if packed else nullcontext(),
+    ):
         for part in micro_batches(range(len(examples)), lengths, budget_tokens, packed=packed):
             batch = collate([examples[index] for index in part], device, packed=packed)
             loss = loss + task.loss(model, batch)

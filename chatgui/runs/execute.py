@@ -166,7 +166,8 @@ def _model(config: RunConfig, template: "Template", total_steps: int) -> Any:
 
     torch.manual_seed(config.training.seed)
     device = models.best_device()
-    dtype = models.frozen_dtype(device) if config.adapter.FREEZES_BASE else torch.float32
+    half = config.adapter.FREEZES_BASE and config.training.precision != "float32"
+    dtype = models.frozen_dtype(device) if half else torch.float32
     options, bits = config.task.head_options(template), config.adapter.quantized_bits
     base = models.load_model(config.model, config.task.HEAD, device, dtype, options, bits)
     model = config.adapter.attach(base, total_steps)

@@ -13,11 +13,12 @@ CHUNK_BYTES = 64 * 1024 * 1024
 """Logits kept at once, in float32; larger chunks were no faster on a CPU (measured with 32k and 50k vocabularies)."""
 
 
-def token_loss(model: Any, batch: Batch, *, label_smoothing: float = 0.0) -> "torch.Tensor":
+def token_loss(model: Any, batch: Batch) -> "torch.Tensor":
     """Sum (not mean) of the negative log-likelihoods of a batch's labels, in nats, as a scalar in float32.
 
     The output layer runs only where there is a label: with a 50k vocabulary it is half the work of a small model.
-    `label_smoothing` mixes that share of an even guess over the vocabulary into each label (Szegedy et al. 2016).
+    `batch.label_smoothing` mixes that share of an even guess over the vocabulary into each label (Szegedy et al. 2016,
+    arXiv:1512.00567).
     """
     import torch
 
@@ -30,10 +31,12 @@ def token_loss(model: Any, batch: Batch, *, label_smoothing: float = 0.0) -> "to
         head = head_of(causal)
         if head is not None:
             hidden = causal.get_decoder()(**batch.inputs()).last_hidden_state[:, :-1][wanted]  # (N, D)
-            return linear_cross_entropy(hidden, causal.get_output_embeddings(), targets[wanted], head, label_smoothing)
+            return linear_cross_entropy(
+                hidden, causal.get_output_embeddings(), targets[wanted], head, batch.label_smoothing
+            )
         logits = causal(**batch.inputs()).logits
     return torch.nn.functional.cross_entropy(
-        logits[:, :-1][wanted].float(), targets[wanted], reduction="sum", label_smoothing=label_smoothing
+        logits[:, :-1][wanted].float(), targets[wanted], reduction="sum", label_smoothing=batch.label_smoothing
     )
 
 

@@ -42,6 +42,8 @@ class Batch:
     """None when padded."""
     sequence_lengths: tuple[int, ...] = ()
     """`lengths` again, on the host, when packed: attention needs them without waiting for the device."""
+    label_smoothing: float = 0.0
+    """Share of an even guess that the training mixes into each label; 0 in an evaluation."""
 
     @property
     def packed(self) -> bool:

@@ -2,23 +2,20 @@
 
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chatgui.attention import packed_attention, packs
 from chatgui.config import TrainingConfig
 from chatgui.errors import ModelError
 from chatgui.evaluation.losses import measure
-from chatgui.events import Evaluation, Event, Step
-from chatgui.models import precision
+from chatgui.events import Evaluation, Event, Notice, Step
 from chatgui.tasks import Task
-from chatgui.tokens.batches import collate, micro_batches, plan_epoch
+from chatgui.tokens.batches import plan_epoch
 from chatgui.tokens.example import Example
 from chatgui.tokens.report import steps_per_epoch
 from chatgui.training.optimizer import make_optimizers, make_schedules
+from chatgui.training.step import Gradients, random_state, set_random_state
 
 if TYPE_CHECKING:
     import torch
@@ -27,6 +24,8 @@ LOOKS_PER_RUN = 10
 """Evaluations and checkpoints of a run whose config leaves them open, ..."""
 SHORTEST_PAUSE_STEPS = 20
 """... but not more often than this: in a short run they would cost more than the training."""
+MOST_SKIPPED = 3
+"""Batches in a row whose loss is no number, after which the run is held to have diverged."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,8 @@ class Outcome:
     train_loss: float
     validation_loss: float | None
     stopped: bool
+    result_step: int = 0
+    """The step whose weights the model has now: the last one, or the best when `training.result` asks for it."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,17 @@ class Snapshot:
     optimizers: list[dict[str, Any]]
     schedules: list[dict[str, Any]]
     random: "dict[str, torch.Tensor]"
+    budget_tokens: int = 0
+    """Of a micro-batch, where memory made it smaller than the config says; 0 means the config's."""
+    checkpointing: int = 0
+    """1 when activations are computed again in the backward pass."""
+    skipped: int = 0
+    """Batches left out in a row just before."""
+    best_loss: float = math.inf
+    best_step: int = 0
+    looks_without_gain: int = 0
+    best_weights: "dict[str, torch.Tensor] | None" = None
+    """Only where `training.result` is the best step."""
 
 
 def total_steps(examples: int, config: TrainingConfig) -> int:
@@ -75,96 +87,166 @@ def train(
 ) -> Outcome:
     """Train `model` in place and leave it in evaluation mode.
 
-    `emit` gets a Step for every optimizer step and an Evaluation at step 0, along the run and at its end.
+    `emit` gets a Step for every optimizer step and an Evaluation at step 0, along the run and at its end; a Notice when
+    a batch is left out because its loss or gradient is no number, and when memory makes micro-batches smaller.
     `should_stop` is asked after each step. `keep` gets a Snapshot every `checkpoint_steps` and at a stop (it may raise
-    to leave at once, without the last evaluation); given back as `resume`,
-    it goes on as if nothing had happened (same machine, threads and versions). Raises ModelError when loss or
-    gradients are no numbers any more; the weights then are those of the step before.
+    to leave at once, without the last evaluation); given back as `resume`, it goes on as if nothing had happened (same
+    machine, threads and versions). Raises ModelError when MOST_SKIPPED batches in a row give no numbers; the weights
+    then are those of the last good step.
     """
-    total = total_steps(len(train_examples), config)
-    weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-    optimizers = make_optimizers(model, config)
-    schedules = make_schedules(optimizers, config, total)
-    step, tokens, earlier_seconds = (resume.step, resume.tokens, resume.seconds) if resume else (0, 0, 0.0)
-    if resume:
-        _restore(resume, weights, optimizers, schedules)
+    loop = _Loop(model, task, train_examples, validation_examples, config, emit, resume)
+    with loop.gradients:
+        stopped = loop.run(should_stop, keep)
+    return loop.outcome(stopped)
 
-    def look(at: int) -> float | None:
-        if not validation_examples:
-            return None
-        loss, metrics = measure(model, task, validation_examples, config.micro_batch_tokens)
-        emit(Evaluation(at, "validation", loss, metrics))
-        return loss
 
-    validation_loss = None if resume else look(0)
-    pause = max(SHORTEST_PAUSE_STEPS, total // LOOKS_PER_RUN)
-    every, keep_every = config.evaluation_steps or pause, config.checkpoint_steps or pause
-    started = time.monotonic() - earlier_seconds
-    recent: list[float] = []
-    stopped = False
-    lengths = [len(example) for example in train_examples]
-    packed = packs(model, task)
-    for indices in _steps(lengths, config, step, total):
+class _Loop:
+    """One run: what it moves, and where it stands."""
+
+    def __init__(
+        self, model: Any, task: Task, examples: Sequence[Example], validation: Sequence[Example],
+        config: TrainingConfig, emit: Callable[[Event], None], resume: Snapshot | None,
+    ) -> None:  # fmt: skip
+        self.model, self.task, self.validation, self.config, self.emit = model, task, validation, config, emit
+        self.lengths = [len(example) for example in examples]
+        self.total = total_steps(len(examples), config)
+        self.weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+        self.optimizers = make_optimizers(model, config)
+        self.schedules = make_schedules(self.optimizers, config, self.total)
+        self.step = self.tokens = self.skipped = self.best_step = self.looks_without_gain = 0
+        self.best_loss, self.best_weights = math.inf, None
+        self.validation_loss: float | None = None
+        self.recent: list[float] = []
+        self.started = time.monotonic()
+        budget, checkpointing = (resume.budget_tokens, bool(resume.checkpointing)) if resume else (0, False)
+        self.gradients = Gradients(
+            model, task, examples, config, say=emit, budget_tokens=budget, checkpointing=checkpointing
+        )
+        if resume:
+            self._restore(resume)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def run(self, should_stop: Callable[[], bool], keep: Callable[[Snapshot], None] | None) -> bool:
+        """All steps to the end; True when somebody stopped it before."""
+        if self.step == 0:
+            self._look()
+        pause = max(SHORTEST_PAUSE_STEPS, self.total // LOOKS_PER_RUN)
+        every, keep_every = self.config.evaluation_steps or pause, self.config.checkpoint_steps or pause
+        for indices in _steps(self.lengths, self.config, self.step, self.total):
+            self._train_on(indices)
+            stopped = should_stop()
+            if not stopped and self.step % every == 0 and self.step < self.total:
+                self._look()
+            if keep and (stopped or (self.step % keep_every == 0 and self.step < self.total)):
+                keep(self._snapshot())
+            if stopped:
+                return True
+            if self.config.patience and self.looks_without_gain >= self.config.patience:
+                values = {"step": self.step, "best": self.best_step, "looks": self.looks_without_gain}
+                self.emit(Notice("training.stopped_early", values))
+                return False
+        return False
+
+    def _train_on(self, indices: Sequence[int]) -> None:
+        """One optimizer step, or none when the batch gives no numbers; the schedule goes on either way."""
         began = time.monotonic()
-        rate = float(schedules[0].get_last_lr()[0])
-        parts = [
-            [train_examples[i] for i in part]
-            for part in micro_batches(indices, lengths, config.micro_batch_tokens, packed=packed)
-        ]
-        loss, grad_norm, step_tokens, metrics = _step(model, task, parts, list(weights.values()), config, packed)
-        if not math.isfinite(loss + grad_norm):
-            raise ModelError("training.diverged", step=step + 1, rate=f"{rate:g}")
-        for optimizer, schedule in zip(optimizers, schedules, strict=True):
-            optimizer.step()
-            schedule.step()
+        rate = float(self.schedules[0].get_last_lr()[0])
+        computed = self.gradients.compute(indices, self.step + 1)
+        self.step += 1
+        good = math.isfinite(computed.loss) and math.isfinite(computed.grad_norm)
+        self.skipped = 0 if good else self.skipped + 1
+        if self.skipped >= MOST_SKIPPED:
+            raise ModelError("training.diverged", step=self.step, rate=f"{rate:g}")
+        for optimizer, schedule in zip(self.optimizers, self.schedules, strict=True):
+            if good:
+                optimizer.step()
+            _advance(schedule)
             optimizer.zero_grad()
-        step += 1
-        tokens += step_tokens
-        now = time.monotonic()
-        epoch = step / steps_per_epoch(len(lengths), config.batch_size)
-        speed = step_tokens / max(now - began, 1e-9)
-        emit(Step(step, epoch, tokens, now - started, loss, rate, grad_norm, speed, metrics))
-        recent = [*recent[-19:], loss]
-        stopped = should_stop()
-        if not stopped and step % every == 0 and step < total:
-            validation_loss = look(step)
-        if keep and (stopped or (step % keep_every == 0 and step < total)):
-            keep(_snapshot(step, tokens, time.monotonic() - started, weights, optimizers, schedules))
-        if stopped:
-            break
-    seconds = time.monotonic() - started
-    validation_loss = look(step)
-    model.eval()
-    return Outcome(step, seconds, tokens, sum(recent) / max(1, len(recent)), validation_loss, stopped)
+        if not good:
+            rows = ", ".join(str(index + 1) for index in sorted(indices))
+            self.emit(Notice("training.batch_skipped", {"step": self.step, "rows": rows}))
+            return
+        self.tokens += computed.tokens
+        epoch = self.step / steps_per_epoch(len(self.lengths), self.config.batch_size)
+        speed = computed.tokens / max(time.monotonic() - began, 1e-9)
+        self.emit(
+            Step(
+                self.step, epoch, self.tokens, self.seconds, computed.loss, rate, computed.grad_norm, speed,
+                computed.metrics,
+            )
+        )  # fmt: skip
+        self.recent = [*self.recent[-19:], computed.loss]
+
+    def _look(self) -> None:
+        """The loss on the validation split, and whether it is the best so far."""
+        if not self.validation:
+            return
+        budget = self.gradients.budget_tokens
+        loss, metrics = measure(self.model, self.task, self.validation, budget, self.config.precision)
+        self.emit(Evaluation(self.step, "validation", loss, metrics))
+        self.validation_loss = loss
+        if loss < self.best_loss - self.config.minimum_gain:
+            self.looks_without_gain = 0
+        elif self.step:
+            self.looks_without_gain += 1
+        if loss < self.best_loss:
+            self.best_loss, self.best_step = loss, self.step
+            if self.config.result == "best":
+                self.best_weights = {name: weight.detach().cpu().clone() for name, weight in self.weights.items()}
+
+    def outcome(self, stopped: bool) -> Outcome:
+        """The last look; then the best weights are put back where they are asked for."""
+        seconds = self.seconds
+        self._look()
+        loss, result_step = self.validation_loss, self.step
+        if self.best_weights is not None and self.best_step != self.step:
+            self._put(self.best_weights)
+            loss, result_step = self.best_loss, self.best_step
+            self.emit(Notice("training.best_taken", {"step": result_step, "loss": f"{loss:.4f}"}))
+        self.model.eval()
+        train_loss = sum(self.recent) / max(1, len(self.recent))
+        return Outcome(self.step, seconds, self.tokens, train_loss, loss, stopped, result_step)
+
+    def _snapshot(self) -> Snapshot:
+        gradients = self.gradients
+        reduced = gradients.budget_tokens if gradients.budget_tokens != self.config.micro_batch_tokens else 0
+        return Snapshot(
+            self.step, self.tokens, self.seconds, {name: weight.detach() for name, weight in self.weights.items()},
+            [optimizer.state_dict() for optimizer in self.optimizers],
+            [schedule.state_dict() for schedule in self.schedules], random_state(gradients.device),
+            budget_tokens=reduced, checkpointing=int(gradients.checkpointing), skipped=self.skipped,
+            best_loss=self.best_loss, best_step=self.best_step, looks_without_gain=self.looks_without_gain,
+            best_weights=self.best_weights,
+        )  # fmt: skip
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        self._put(snapshot.weights)
+        states = [*snapshot.optimizers, *snapshot.schedules]
+        for part, state in zip([*self.optimizers, *self.schedules], states, strict=True):
+            part.load_state_dict(state)
+        for name in ("step", "tokens", "skipped", "best_loss", "best_step", "looks_without_gain", "best_weights"):
+            setattr(self, name, getattr(snapshot, name))
+        self.started = time.monotonic() - snapshot.seconds
+        set_random_state(snapshot.random, self.gradients.device)
+
+    def _put(self, weights: "dict[str, torch.Tensor]") -> None:
+        import torch
+
+        with torch.no_grad():
+            for name, weight in self.weights.items():
+                weight.copy_(weights[name])
 
 
-def _step(
-    model: Any, task: Task, parts: Sequence[Sequence[Example]], weights: "list[torch.nn.Parameter]",
-    config: TrainingConfig, packed: bool,
-) -> tuple[float, float, int, dict[str, float]]:  # fmt: skip
-    """Gradients of the mean over all labelled tokens of the step, whatever its micro-batches.
+def _advance(schedule: Any) -> None:
+    """The next learning rate. A batch that was left out moves the schedule as well, which torch would warn about."""
+    import warnings
 
-    Returns that mean, the length of the gradient before it is shortened, the tokens, and the task's metrics.
-    """
-    import torch
-
-    model.train()
-    device = weights[0].device
-    batches = [collate(part, device, packed=packed) for part in parts]
-    supervised = max(1, sum(batch.supervised for batch in batches))
-    total = torch.zeros((), device=device)
-    with packed_attention(model) if packed else nullcontext():
-        for batch in batches:
-            with precision(device):
-                loss = task.loss(model, batch) / supervised
-            loss.backward()
-            total += loss.detach()
-    grad_norm = torch.nn.utils.clip_grad_norm_(weights, config.max_grad_norm)
-    tally: Counter[str] = Counter()
-    for batch in batches:
-        tally.update(batch.tally)
-    metrics = {name: value / supervised for name, value in tally.items()}
-    return total.item(), grad_norm.item(), sum(batch.tokens for batch in batches), metrics
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step", category=UserWarning)
+        schedule.step()
 
 
 def _steps(lengths: Sequence[int], config: TrainingConfig, done: int, total: int) -> Iterator[list[int]]:
@@ -174,30 +256,3 @@ def _steps(lengths: Sequence[int], config: TrainingConfig, done: int, total: int
         planned = plan_epoch(lengths, config.batch_size, config.seed, epoch)
         first = epoch * per_epoch
         yield from planned[max(0, done - first) : total - first]
-
-
-def _snapshot(
-    step: int, tokens: int, seconds: float, weights: "dict[str, torch.nn.Parameter]", optimizers: Any, schedules: Any
-) -> Snapshot:
-    import torch
-
-    random = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        random["cuda"] = torch.cuda.get_rng_state()
-    return Snapshot(
-        step, tokens, seconds, {name: weight.detach() for name, weight in weights.items()},
-        [optimizer.state_dict() for optimizer in optimizers], [schedule.state_dict() for schedule in schedules], random,
-    )  # fmt: skip
-
-
-def _restore(snapshot: Snapshot, weights: Any, optimizers: Any, schedules: Any) -> None:
-    import torch
-
-    with torch.no_grad():
-        for name, weight in weights.items():
-            weight.copy_(snapshot.weights[name])
-    for part, state in zip([*optimizers, *schedules], [*snapshot.optimizers, *snapshot.schedules], strict=True):
-        part.load_state_dict(state)
-    torch.set_rng_state(snapshot.random["cpu"])
-    if "cuda" in snapshot.random and torch.cuda.is_available():
-        torch.cuda.set_rng_state(snapshot.random["cuda"])

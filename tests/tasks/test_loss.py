@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ def test_loss_and_gradients_are_those_of_whole_logits(
     assert found is not None
     assert (found.scale, found.cap) == (pytest.approx(head.scale, rel=1e-3), head.cap)
     monkeypatch.setattr(loss, "CHUNK_BYTES", 7 * 4 * 262)  # seven rows of logits
-    total = loss.token_loss(model, batch, label_smoothing=smoothing)
+    total = loss.token_loss(model, replace(batch, label_smoothing=smoothing))
     total.backward()
     gradients = {name: weight.grad.clone() for name, weight in model.named_parameters()}
     model.zero_grad()
