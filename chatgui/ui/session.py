@@ -45,6 +45,8 @@ class Selection:
     data: DataConfig = DEFAULT_DATA
     run: str | None = None
     teaching: Teaching = DEFAULT_TEACHING
+    wish: tuple[tuple[str, Any], ...] = ()
+    """Values another tab proposes for the Train form, by dotted name; the form takes each new wish once."""
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,14 @@ import logging
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from chatgui.config import GenerationConfig, RunConfig
+from chatgui.data.load import DataConfig
 from chatgui.errors import ChatGuiError, DataError
 from chatgui.evaluation import review_export as export
 from chatgui.evaluation import reviews
@@ -33,6 +35,8 @@ from chatgui.ui.theme import ASSETS
 
 TITLE = "tab.review"
 DEFAULT_PAIRS = 20
+GENTLE = {"training.learning_rate": 5e-4, "training.epochs": 3.0}
+"""For a few dozen votes on a model that already answers: a tenth of the rate that taught it."""
 MOST_FILE_CHARACTERS = 5_000_000
 TAGS = ("facts", "off_topic", "tone", "too_long", "too_short", "language", "format")
 TEXTS = (
@@ -61,6 +65,9 @@ def build(session: Session) -> None:
         "export": lambda language, query: exported(workspace, language, query),
     })  # fmt: skip
     session.selection.change(_run_of, session.selection, panel, **QUIET)
+    panel.hand_over(
+        _hand_over(workspace), session.selection, [session.selection, session.tabs], **QUIET
+    )  # fmt: skip
     panel.open_train(lambda: gr.Tabs(selected="train"), None, session.tabs, **QUIET)
     gr.api(
         _endpoint(workspace, makers), api_name="vote",
@@ -247,6 +254,30 @@ def exported(workspace: Workspace, language: str, query: dict[str, Any]) -> dict
     if not text:
         raise DataError("review.nothing_preferred", run=run.id)
     return {"name": f"{kind}-{run.id}.jsonl", "text": text}
+
+
+def _hand_over(workspace: Workspace) -> Any:
+    def listener(selection: Selection, event: gr.EventData, request: gr.Request) -> Any:
+        asked = {"run": event.run, "review": event.review}
+        return bind(hand_over, workspace)(request, selection, asked, event.to)
+
+    return listener
+
+
+def hand_over(
+    workspace: Workspace, language: str, selection: Selection, query: dict[str, Any], to: str
+) -> tuple[Selection, Any]:
+    """The preferences as the data of the page; for `train` also the task that learns from them, on top of the run."""
+    made = exported(workspace, language, {**query, "as": "preference"})
+    run = workspace.run(str(query["run"]))
+    with tempfile.TemporaryDirectory(prefix="chatgui-") as folder:
+        (file := Path(folder) / made["name"]).write_text(made["text"], encoding="utf-8")
+        kept = workspace.keep_upload(file)
+    data = DataConfig(source=str(kept), format="preference")
+    if to != "train":
+        return replace(selection, data=data), gr.Tabs(selected="dataset")
+    wish = {"task.kind": "preference", "model.name": str(run.result_folder()), **GENTLE}
+    return replace(selection, data=data, wish=tuple(wish.items())), gr.Tabs(selected="train")
 
 
 # ---- the scorecard ---------------------------------------------------------------------------------------------------

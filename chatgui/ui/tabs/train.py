@@ -11,7 +11,7 @@ from chatgui import devices
 from chatgui.config import RunConfig, differences
 from chatgui.data.split import Splits, split
 from chatgui.errors import ChatGuiError, ConfigError, DataError
-from chatgui.fields import build_flat, flatten
+from chatgui.fields import Knob, build_flat, flatten
 from chatgui.models import locate
 from chatgui.runs.store import summary
 from chatgui.runs.workspace import Workspace
@@ -55,6 +55,10 @@ def build(session: Session) -> None:
         bind(start_run, workspace, form), inputs_kwargs=named, outputs=session.selection, validator=form.validate,
         api_name="start_run",
     )  # fmt: skip
+    taken = gr.State(())
+    session.selection.change(
+        bind(take_wish, form), [session.selection, taken], [taken, *form.components.values()], **QUIET
+    )
     session.selection.change(_run_of, session.selection, panel, **QUIET)
     panel.ended(bind(load_ahead, workspace), session.selection, None, **QUIET)
     panel.ended(refresh, inputs_kwargs=named, outputs=[card, start], **QUIET)
@@ -83,6 +87,18 @@ def _draw_form() -> Form:
         form.draw(lambda knob: not knob.simple)
     form.wire()
     return form
+
+
+def take_wish(form: Form, language: str, selection: Selection, taken: tuple[Any, ...]) -> Any:
+    """The form's values when another tab has proposed some: those, and the defaults for the rest."""
+    if selection.wish in ((), taken):
+        return taken, *[gr.skip()] * len(form.components)
+    wish = dict(selection.wish)
+    return selection.wish, *[gr.update(value=wish.get(name, knob.default)) for name, knob in _drawn(form)]
+
+
+def _drawn(form: Form) -> list[tuple[str, Knob]]:
+    return [(name, form.knobs[name]) for name in form.components]
 
 
 def _run_of(selection: Selection) -> str:

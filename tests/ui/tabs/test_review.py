@@ -3,15 +3,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 
-from chatgui.config import GenerationConfig
+from chatgui.config import GenerationConfig, RunConfig
+from chatgui.data.conversation import Preference
+from chatgui.data.load import DataConfig
 from chatgui.errors import ChatGuiError, DataError
 from chatgui.evaluation.ahead import Makers
-from chatgui.evaluation.reviews import Pair, Review, append, new_review, read, typed_prompts
-from chatgui.runs.store import Run
+from chatgui.evaluation.reviews import Pair, Review, append, cast_vote, new_review, read, typed_prompts
+from chatgui.fields import build_flat, flatten
+from chatgui.runs.execute import execute
+from chatgui.runs.store import Run, create_run
 from chatgui.runs.workspace import Workspace
+from chatgui.ui.form import Form
+from chatgui.ui.session import Selection
 from chatgui.ui.tabs import review as tab
+from chatgui.ui.tabs import train
 from tests.finished import finished_run
 from tests.ui.conftest import wait_until
 
@@ -179,3 +187,57 @@ def test_every_word_of_the_tab_exists_in_both_languages() -> None:
     assert set(english) == set(chinese)
     same = [key for key in english if english[key] == chinese[key]]
     assert same == []
+
+
+# ---- what votes are good for -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def voted(run: Run) -> Review:
+    """Eight pairs, all voted on."""
+    review = new_review(typed_prompts("\n".join("abcdefgh")), "typed", GenerationConfig(), pairs=8, seed=0)
+    append(run.reviews, review)
+    for index in range(8):
+        append(run.reviews, Pair(review.id, index, f"no {index}", f"of course {index}"))
+        cast_vote(run.reviews, read(run.reviews), review, index, reviewer="Ann", choice="left")
+    return review
+
+
+def test_the_dataset_tab_opens_the_preferences(workspace: Workspace, run: Run, voted: Review) -> None:
+    query = {"run": run.id, "review": voted.id}
+    selection, tabs = tab.hand_over(workspace, "en", Selection(), query, "dataset")
+    dataset = workspace.dataset(selection.data)
+    assert (dataset.format, len(dataset.rows), len(dataset.dropped)) == ("preference", 8, 0)
+    assert all(isinstance(row.item, Preference) for row in dataset.rows)
+    assert workspace.dataset(DataConfig(source=selection.data.source)).format == "preference", "also found by itself"
+    assert (tabs.selected, selection.wish) == ("dataset", ())
+
+
+def test_votes_train_the_run_they_are_about(workspace: Workspace, run: Run, voted: Review) -> None:
+    query = {"run": run.id, "review": voted.id}
+    selection, tabs = tab.hand_over(workspace, "en", Selection(), query, "train")
+    assert tabs.selected == "train"
+    config = build_flat(
+        RunConfig, {**dict(selection.wish), **flatten(selection.data, "data."), "training.max_steps": 2}
+    )
+    assert (config.task.kind, config.model.name) == ("preference", str(run.model_folder))
+    second = create_run(workspace.home, config, "starting")
+    assert execute(second), second.state().message
+    pair = workspace.pair(second)
+    first = workspace.pair(run)
+    prompt = pair.template.prompt_ids([{"role": "user", "content": "a"}])
+    assert prompt == first.template.prompt_ids([{"role": "user", "content": "a"}])
+    assert pair.base.weights != pair.tuned.weights
+
+
+def test_the_train_form_takes_a_wish_once() -> None:
+    form = Form()
+    with gr.Blocks():
+        form.draw(lambda knob: True)
+    wish = (("task.kind", "preference"), ("training.epochs", 3.0))
+    taken, *updates = train.take_wish(form, "en", Selection(wish=wish), ())
+    values = {name: update["value"] for name, update in zip(form.components, updates, strict=True)}
+    assert taken == wish
+    assert (values["task.kind"], values["training.epochs"], values["training.seed"]) == ("preference", 3.0, 0)
+    _, *again = train.take_wish(form, "en", Selection(wish=wish), taken)
+    assert all("value" not in update for update in again)
