@@ -38,6 +38,37 @@ async function ask(name, query) {
   return answer;
 }
 
+function plotly() {
+  if (!window.chatguiPlotly) {
+    window.chatguiPlotly = new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      const base = (window.gradio_config && window.gradio_config.root) || "";
+      script.src = `${base}/gradio_api/file=${settings.plotly}`;
+      script.onload = () => resolve(window.Plotly);
+      script.onerror = reject;
+      document.head.appendChild(script);
+    });
+  }
+  return window.chatguiPlotly;
+}
+
+function looks() {
+  const style = getComputedStyle(document.body);
+  const colour = (name) => style.getPropertyValue(name).trim();
+  const grid = colour("--border-color-primary");
+  return {
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", height: 340,
+    font: {color: colour("--body-text-color"), family: style.fontFamily, size: 13},
+    xaxis: {gridcolor: grid, zerolinecolor: grid}, yaxis: {gridcolor: grid, zerolinecolor: grid},
+    hoverlabel: {bgcolor: colour("--background-fill-primary"), font: {color: colour("--body-text-color")}},
+  };
+}
+
+function dressed(layout) {
+  const look = looks();
+  return {...layout, ...look, xaxis: {...layout.xaxis, ...look.xaxis}, yaxis: {...layout.yaxis, ...look.yaxis}};
+}
+
 // ---- status line -------------------------------------------------------------------------------------------------
 if (settings.kind === "status") {
   const brand = make("strong", "brand", "ChatGUI", root);
@@ -157,39 +188,8 @@ if (settings.kind === "run") {
     });
   }
 
-  function plotly() {
-    if (!window.chatguiPlotly) {
-      window.chatguiPlotly = new Promise((resolve, reject) => {
-        const script = document.createElement("script");
-        const base = (window.gradio_config && window.gradio_config.root) || "";
-        script.src = `${base}/gradio_api/file=${settings.plotly}`;
-        script.onload = () => resolve(window.Plotly);
-        script.onerror = reject;
-        document.head.appendChild(script);
-      });
-    }
-    return window.chatguiPlotly;
-  }
-
   // The first chart should not wait for its library: a page that has stood open for a while has it already.
   setTimeout(() => plotly().catch(() => { window.chatguiPlotly = null; }), 3000);
-
-  function looks() {
-    const style = getComputedStyle(document.body);
-    const colour = (name) => style.getPropertyValue(name).trim();
-    const grid = colour("--border-color-primary");
-    return {
-      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", height: 340,
-      font: {color: colour("--body-text-color"), family: style.fontFamily, size: 13},
-      xaxis: {gridcolor: grid, zerolinecolor: grid}, yaxis: {gridcolor: grid, zerolinecolor: grid},
-      hoverlabel: {bgcolor: colour("--background-fill-primary"), font: {color: colour("--body-text-color")}},
-    };
-  }
-
-  function dressed(layout) {
-    const look = looks();
-    return {...layout, ...look, xaxis: {...layout.xaxis, ...look.xaxis}, yaxis: {...layout.yaxis, ...look.yaxis}};
-  }
 
   async function draw(figure) {
     const library = await plotly();

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chatgui.events import Evaluation, Event, Step
+from chatgui.report import Bar
 from chatgui.text import DEFAULT_LANGUAGE, say
 
 MOST_POINTS = 2000
@@ -37,6 +38,33 @@ def curves(events: Iterable[Event]) -> Curves:
         elif isinstance(event, Evaluation) and event.split == "validation":
             _add(found, VALIDATION, event.step, event.loss)
     return found
+
+
+def length_figure(bars: Sequence[Bar], limit: int, language: str = DEFAULT_LANGUAGE) -> dict[str, Any]:
+    """Lengths in tokens as Plotly's JSON; what the limit cuts is hatched, so that it reads in greyscale."""
+
+    def trace(name: str, chosen: list[Bar], colour: str, pattern: str) -> dict[str, Any]:
+        return {
+            "type": "bar", "name": say(name, language), "x": [(bar.start + bar.stop - 1) / 2 for bar in chosen],
+            "width": [bar.stop - bar.start for bar in chosen], "y": [bar.count for bar in chosen],
+            "customdata": [[bar.start, bar.stop] for bar in chosen],
+            "marker": {"color": colour, "pattern": {"shape": pattern}, "line": {"width": 0}},
+            "hovertemplate": "%{customdata[0]}–%{customdata[1]}: %{y}<extra></extra>",
+        }  # fmt: skip
+
+    within = [bar for bar in bars if bar.stop - 1 <= limit]
+    beyond = [bar for bar in bars if bar.stop - 1 > limit]
+    traces = [trace("chart.within_limit", within, COLOURS[TRAIN], "")]
+    if beyond:
+        traces.append(trace("chart.beyond_limit", beyond, COLOURS[VALIDATION], "/"))
+    return {
+        "data": traces,
+        "layout": {
+            "barmode": "overlay", "bargap": 0.02, "xaxis": {"title": {"text": say("chart.tokens", language)}},
+            "yaxis": {"title": {"text": say("chart.rows", language)}}, "showlegend": bool(beyond),
+            "legend": {"orientation": "h", "y": 1.15, "x": 0}, "margin": {"l": 56, "r": 16, "t": 30, "b": 48},
+        },
+    }  # fmt: skip
 
 
 def loss_figure(points: Curves, language: str = DEFAULT_LANGUAGE) -> dict[str, Any]:

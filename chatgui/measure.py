@@ -197,7 +197,7 @@ def _parts(config: RunConfig, rows: Sequence[Row], should_stop: Callable[[], boo
         return
     ranges = [(start, min(start + PART_ROWS, len(rows))) for start in range(0, len(rows), PART_ROWS)]
     pool = ProcessPoolExecutor(
-        os.process_cpu_count() if sys.version_info >= (3, 13) else os.cpu_count(),
+        os.cpu_count(),
         multiprocessing.get_context("spawn"), _open, (config,),
     )  # fmt: skip
     try:

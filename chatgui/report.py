@@ -50,7 +50,7 @@ class Report:
 
     dataset: Dataset
     config: RunConfig
-    """Its task is fitted to the training rows."""
+    """Its task is fitted to all rows."""
     splits: Splits
     measures: Measures
     findings: tuple[Finding, ...]
@@ -99,15 +99,14 @@ def histogram(measures: Measures) -> list[Bar]:
     edges = sorted({*range(0, width * BARS + 1, width), measures.limit + 1, int(tokens.max()) + 1})
     edges = [edge for edge in edges if edge <= int(tokens.max()) + 1]
     counts, _ = np.histogram(tokens, [*edges[:-1], edges[-1] - 0.5])
-    return [Bar(*ends, int(count)) for *ends, count in zip(edges[:-1], edges[1:], counts, strict=True)]
+    return [Bar(edges[at], edges[at + 1], int(count)) for at, count in enumerate(counts)]
 
 
-def prepared_config(config: RunConfig, dataset: Dataset) -> tuple[RunConfig, Splits]:
-    """The config as a run on this data would have it, and its splits; seen by a task that the rows are for."""
+def prepared_config(config: RunConfig, dataset: Dataset) -> RunConfig:
+    """The config with a task that the rows are for, fitted to them."""
     item = dataset.rows[0].item
     task = config.task if isinstance(item, config.task.ACCEPTS) else task_for(item)
-    splits = split(dataset.rows, config.data)
-    return fit(config.model_copy(update={"task": task}), splits.train), splits
+    return fit(config.model_copy(update={"task": task}), dataset.rows)
 
 
 def report(dataset: Dataset, config: RunConfig, splits: Splits, measures: Measures) -> Report:
@@ -200,11 +199,11 @@ def remedy(finding: Finding, config: RunConfig) -> tuple[str, tuple[str, ...]] |
 
 def full_report(config: RunConfig, dataset: Dataset) -> Report:
     """Measure and report, in one go. Raises DataError or ModelError with the sentence to show."""
-    config, splits = prepared_config(config, dataset)
+    config = prepared_config(config, dataset)
     measures = measure(config, dataset.rows)
     if measures is None:
         raise RuntimeError("nobody asked it to stop")
-    return report(dataset, config, splits, measures)
+    return report(dataset, config, split(dataset.rows, config.data), measures)
 
 
 def as_row(found: Report, language: str = DEFAULT_LANGUAGE) -> dict[str, Any]:

@@ -141,7 +141,7 @@ def _assigned(row: Row, config: DataConfig) -> str | None:
 
 
 def _value(row: Row, column: str | None) -> object:
-    if column not in row.raw:
+    if column is None or column not in row.raw:
         raise DataError("data.no_column", column=column or "-", columns=", ".join(map(str, row.raw)))
     return row.raw[column]
 

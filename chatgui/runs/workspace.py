@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from chatgui.config import RunConfig
 from chatgui.data.load import DataConfig, Dataset, find, load
+from chatgui.data.split import Splits, split
 from chatgui.errors import ChatGuiError, RunError
+from chatgui.report import Report, prepared_config, report
+from chatgui.runs.reports import Job, Reports, unmeasured
 from chatgui.runs.store import LIVE, Run, create_run, find_run, list_runs
 from chatgui.runs.worker import TrainingThread
 
@@ -42,7 +45,10 @@ class Workspace:
         self.training = TrainingThread(home)
         self._pairs: dict[tuple[str, int], Pair] = {}
         self._loading = threading.Lock()
+        self.reports = Reports(home)
         self._datasets = lru_cache(maxsize=4)(lambda config, changed: load(config))
+        self._splits = lru_cache(maxsize=8)(lambda config, changed: split(self.dataset(config).rows, config))
+        self._found = lru_cache(maxsize=4)(self._find)
         self._templates = lru_cache(maxsize=8)(_load_template)
 
     def start_run(self, config: RunConfig) -> Run:
@@ -74,9 +80,29 @@ class Workspace:
 
     def dataset(self, config: DataConfig) -> Dataset:
         """As `load`, remembered: the page asks for the same data at each turn of a page."""
-        path = find(config.source)
-        files = [path, *sorted(path.glob("*"))] if path else []  # a file edited on disk must be read again
-        return self._datasets(config, tuple((file, file.stat().st_mtime_ns) for file in files if file.exists()))
+        return self._datasets(unmeasured(config), _state_of(config))
+
+    def splits(self, config: DataConfig) -> Splits:
+        """As `split`, remembered."""
+        return self._splits(config, _state_of(config))
+
+    def report_job(self, config: RunConfig, again: bool = False) -> Job:
+        """The measuring of a config's data under its model and task, begun if it was not yet."""
+        dataset = self.dataset(config.data)
+        fitted = prepared_config(config, dataset)
+        fitted = fitted.model_copy(update={"data": unmeasured(config.data)})
+        return self.reports.job(fitted, dataset, _state_of(config.data), again)
+
+    def report(self, config: RunConfig) -> Report | None:
+        """The report on a config's data; None until it is measured."""
+        job = self.report_job(config)
+        return self._found(config, _state_of(config.data), job) if job.state == "done" else None
+
+    def _find(self, config: RunConfig, changed: tuple[object, ...], job: Job) -> Report:
+        if job.measures is None:
+            raise RuntimeError("a job that is done has measures")
+        fitted = job.config.model_copy(update={"data": config.data})
+        return report(self.dataset(config.data), fitted, self.splits(config.data), job.measures)
 
     def template(self, config: RunConfig) -> "Template":
         """Tokenizer and template of a config's model, remembered."""
@@ -126,6 +152,13 @@ class Workspace:
     def has_pair(self, run: Run) -> bool:
         """Whether `pair` would answer at once."""
         return run.has_model and _result(run) in self._pairs
+
+
+def _state_of(config: DataConfig) -> tuple[object, ...]:
+    """Tells one version of the source's files from another: a file edited on disk must be read again."""
+    path = find(config.source)
+    files = [path, *sorted(path.glob("*"))] if path else []
+    return tuple((str(file), file.stat().st_mtime_ns) for file in files if file.exists())
 
 
 def _result(run: Run) -> tuple[str, int]:

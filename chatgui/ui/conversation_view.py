@@ -45,11 +45,13 @@ def conversations_html(rows: Sequence[tuple[int, Row, str]], language: str) -> s
 
 
 def _card(number: int, row: Row, split: str, language: str) -> str:
+    return card_html(number, row, say(f"dataset.split.{split}", language), language, kind=f"split {split}")
+
+
+def card_html(number: int, row: Row, note: str, language: str, kind: str = "split") -> str:
+    """One row with its number, its place in the source and a note."""
     place = say("dataset.place", language, origin=row.origin, line=row.line)
-    head = (
-        f"<header><b>{number:,}</b> <span>{shown(place)}</span>"
-        f'<span class="split {split}">{escape(say(f"dataset.split.{split}", language))}</span></header>'
-    )
+    head = f'<header><b>{number:,}</b> <span>{shown(place)}</span><span class="{kind}">{escape(note)}</span></header>'
     return f'<article class="talk">{head}{item_html(row.item, language)}</article>'
 
 

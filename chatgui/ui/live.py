@@ -37,7 +37,7 @@ PANEL_TEXTS = (
 
 def status_line(workspace: Workspace) -> gr.HTML:
     """Device and free memory, the live run, language, light or dark. Fires `open_run` when the run is clicked."""
-    return _html("status", [_named("status", lambda query, request: status(workspace, language_of(request)))])
+    return moving("status", [named("status", lambda query, request: status(workspace, language_of(request)))])
 
 
 def run_panel(workspace: Workspace) -> gr.HTML:
@@ -48,11 +48,11 @@ def run_panel(workspace: Workspace) -> gr.HTML:
     the id of the point's run and `event.step` its optimizer step (0 for the look before the first one).
     """
     asked = (watch, stop, pause, withdraw, resume, move, remove)
-    return _html("run", [_bound(function, workspace) for function in asked])
+    return moving("run", [_bound(function, workspace) for function in asked])
 
 
 def _bound(function: Callable[..., dict[str, Any]], workspace: Workspace) -> Callable[..., Any]:
-    return _named(function.__name__, lambda query, request: function(workspace, language_of(request), query))
+    return named(function.__name__, lambda query, request: function(workspace, language_of(request), query))
 
 
 def status(workspace: Workspace, language: str) -> dict[str, Any]:
@@ -162,17 +162,21 @@ def _queue(workspace: Workspace, language: str) -> list[dict[str, str]]:
     return rows
 
 
-def _html(kind: str, functions: list[Callable[..., Any]]) -> gr.HTML:
+def moving(kind: str, functions: list[Callable[..., Any]], *scripts: str) -> gr.HTML:
+    """A part of the page that a script keeps up to date; `scripts` of the assets stand behind `live.js`."""
     settings = json.dumps({"kind": kind, "plotly": str(PLOTLY), "cookie": LANGUAGE_COOKIE})
     # Gradio finds the events of a gr.HTML by their quoted names in this script
-    script = f"const settings = {settings};\n{(ASSETS / 'live.js').read_text(encoding='utf-8')}"
+    parts = [(ASSETS / name).read_text(encoding="utf-8") for name in ("live.js", *scripts)]
+    script = "\n".join([f"const settings = {settings};", *parts])
     return gr.HTML(
         value="", html_template=f'<div class="live-{kind}"></div>', js_on_load=script, server_functions=functions,
         elem_id=f"live-{kind}", apply_default_css=False,
     )  # fmt: skip
 
 
-def _named(name: str, function: Callable[[dict[str, Any], Any], dict[str, Any]]) -> Callable[..., Any]:
+def named(name: str, function: Callable[[dict[str, Any], Any], dict[str, Any]]) -> Callable[..., Any]:
+    """`function(query, request)` under the name that a script calls it by."""
+
     def answer(query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
         return function(query, request)
 

@@ -36,12 +36,12 @@ def test_the_same_seed_divides_alike_and_another_one_does_not() -> None:
 
 def test_fractions_of_zero_take_nothing() -> None:
     splits = split(rows(10), DataConfig(validation_fraction=0, test_fraction=0))
-    assert (len(splits.train), splits.validation, splits.test) == (10, (), ())
+    assert [len(splits.named(name)) for name in ("train", "validation", "test")] == [10, 0, 0]
 
 
 def test_one_row_is_always_left_for_training() -> None:
     splits = split(rows(1), DataConfig(validation_fraction=0.5, test_fraction=0.5))
-    assert (len(splits.train), splits.validation, splits.test) == (1, (), ())
+    assert [len(splits.named(name)) for name in ("train", "validation", "test")] == [1, 0, 0]
 
 
 def test_a_split_of_the_source_is_kept_as_it_is() -> None:

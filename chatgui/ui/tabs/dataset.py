@@ -9,36 +9,31 @@ from typing import Any, get_args
 
 import gradio as gr
 
-from chatgui.config import ModelConfig, RunConfig, TrainingConfig
-from chatgui.data.conversation import Document, Row
+from chatgui.config import RunConfig
+from chatgui.data.conversation import Document
 from chatgui.data.formats import FORMATS as KNOWN_FORMATS
 from chatgui.data.load import DataConfig, Dataset, load, samples
 from chatgui.data.split import NAMES as SPLITS
-from chatgui.data.split import Splits, split
+from chatgui.data.split import Splits
 from chatgui.errors import ChatGuiError, DataError
 from chatgui.fields import build_flat
-from chatgui.prepare import length_limit, make_example
 from chatgui.runs.workspace import Workspace
 from chatgui.tasks import task_for
-from chatgui.tasks.pretrain import Pretrain
 from chatgui.text import DEFAULT_LANGUAGE, say, sentences
-from chatgui.tokens.template import Template
 from chatgui.ui import conversation_view as view
+from chatgui.ui.dataset.learnt import show_learnt
+from chatgui.ui.dataset.report import on_remedy, query_of, report_panel
+from chatgui.ui.dataset.rows import FAILED, chosen, notice
 from chatgui.ui.item_view import shown
-from chatgui.ui.session import DEFAULT_TEACHING, PRIVATE, QUIET, Selection, Session, Teaching, bind, label
+from chatgui.ui.session import PRIVATE, QUIET, Selection, Session, bind, label
 
 TITLE = "tab.dataset"
 FORMATS = get_args(DataConfig.model_fields["format"].annotation)
 CONVERSATIONS_A_PAGE = 10
 ROWS_A_PAGE = 50
-MOST_PIECES = 1500
-"""Of one row in the token view; the browser needs a second for 2,000."""
-MOST_JOINED = 24
 MOST_LISTED = 1000
 """Left-out rows that the endpoint lists."""
-COLOURS = {"prompt": "#94a3b8", "reply": "#22c55e", "end": "#a855f7", "cut": "#f97316"}
 READING = 'class="reading"'
-FAILED = 'class="failed" role="alert"'
 
 
 @dataclass(frozen=True)
@@ -78,6 +73,7 @@ def build(session: Session) -> None:
                 train = gr.Button(label("dataset.train"), variant="primary", elem_id="dataset-train", scale=0)
             with gr.Tabs(elem_id="dataset-preview"):
                 _conversations_tab(session, data)
+                _report_tab(session)
                 _raw_tab(session, data)
                 _dropped_tab(session, data)
                 _learnt_tab(session, data)
@@ -215,6 +211,13 @@ def _conversations_tab(session: Session, data: gr.State) -> None:
     _wire_pages(session, show_conversations, [data, part], [cards], pager, first=[data.change, part.input])
 
 
+def _report_tab(session: Session) -> None:
+    with gr.Tab(label("dataset.report"), id="report", elem_id="dataset-report"):
+        panel = report_panel(session.workspace)
+    gr.on([session.page.load, session.selection.change], query_of, session.selection, panel, **QUIET)
+    panel.remedy(on_remedy, session.selection, session.selection, **QUIET)  # type: ignore[attr-defined]
+
+
 def _raw_tab(session: Session, data: gr.State) -> None:
     with gr.Tab(label("dataset.raw"), id="raw", elem_id="dataset-raw"):
         with gr.Row(elem_classes="pager"):
@@ -318,7 +321,7 @@ def load_source(
     source = (source or "").strip()
     if not source:
         raise DataError("dataset.name_missing")
-    reading = _notice(say("dataset.reading", language, source=_short(source)), READING)
+    reading = notice(say("dataset.reading", language, source=_short(source)), READING)
     yield gr.skip(), source, reading, gr.skip(), None  # the drop zone is free again
     try:
         data = _changed(selection.data, source=source, format=format)
@@ -326,7 +329,7 @@ def load_source(
     except ChatGuiError as error:
         error.values |= {"source": _short(source)} if "source" in error.values else {}
         stays = say("dataset.stays", language, source=_short(selection.data.source))
-        failed = _notice(error.text(language), FAILED, stays)
+        failed = notice(error.text(language), FAILED, stays)
         yield gr.skip(), gr.skip(), failed, gr.skip(), gr.skip()
         raise
     yield replace(selection, data=data), source, summary, data.format, gr.skip()
@@ -350,7 +353,7 @@ def load_dataset(
 ) -> tuple[Selection, dict[str, Any]]:
     """For scripts: choose data for this session and tell what was read. Raises ChatGuiError when it cannot be."""
     data = _changed(selection.data, source=source, format=format)
-    dataset, splits = _read(workspace, data)
+    dataset, splits = workspace.dataset(data), workspace.splits(data)
     dropped = [
         {"origin": row.origin, "line": row.line, "reason": row.reason.text(language)}
         for row in dataset.dropped[:MOST_LISTED]
@@ -370,19 +373,9 @@ def _data_of(selection: Selection) -> DataConfig:
     return selection.data
 
 
-def _read(workspace: Workspace, data: DataConfig) -> tuple[Dataset, Splits]:
-    dataset = workspace.dataset(data)
-    return dataset, split(dataset.rows, data)
-
-
 def _short(source: str) -> str:
     """Of a path its last name; of anything else all."""
     return Path(source).name if source.startswith(("/", "~", ".")) else source
-
-
-def _notice(text: str, attributes: str, more: str = "") -> str:
-    extra = f"<small>{shown(more)}</small>" if more else ""
-    return f"<p {attributes}>{shown(text)}{extra}</p>"
 
 
 # Handlers: showing
@@ -393,13 +386,13 @@ def show_source(workspace: Workspace, language: str, data: DataConfig) -> tuple[
     try:
         summary = summary_html(workspace, language, data)
     except ChatGuiError as error:
-        summary = _notice(error.text(language), FAILED)
+        summary = notice(error.text(language), FAILED)
     return summary, data.source if data.source in usable_samples() else None
 
 
 def summary_html(workspace: Workspace, language: str, data: DataConfig) -> str:
     """What was read and how it is divided. Raises ChatGuiError when it cannot be read."""
-    dataset, splits = _read(workspace, data)
+    dataset, splits = workspace.dataset(data), workspace.splits(data)
     numbers = {"read": dataset.read, "usable": len(dataset.rows), "dropped": len(dataset.dropped)}
     numbers |= {name: len(splits.named(name)) for name in SPLITS}
     counts = {name: f"{count:,}" for name, count in numbers.items()}
@@ -429,21 +422,11 @@ def _notes(dataset: Dataset, splits: Splits, data: DataConfig, language: str) ->
         yield say("dataset.note.text", language)
 
 
-def _chosen(workspace: Workspace, data: DataConfig, part: str = "all") -> list[tuple[int, Row, str]]:
-    """Rows of a split, or of all, with number and split: what is trained on comes first. None when unreadable."""
-    try:
-        _, splits = _read(workspace, data)
-    except ChatGuiError:  # the summary says it
-        return []
-    pairs = [(row, name) for name in SPLITS for row in splits.named(name)]
-    return [(number, row, name) for number, (row, name) in enumerate(pairs, start=1) if part in ("all", name)]
-
-
 def show_conversations(
     workspace: Workspace, language: str, data: DataConfig, number: int, part: str
 ) -> tuple[str, view.Page, str]:
     """One page of cards."""
-    rows = _chosen(workspace, data, part)
+    rows = chosen(workspace, data, part)
     page = view.page_of(len(rows), number, CONVERSATIONS_A_PAGE)
     cards = view.conversations_html(rows[page.start : page.stop], language)
     return cards, page, _page_note(page, len(rows), language)
@@ -453,7 +436,7 @@ def show_raw(
     workspace: Workspace, language: str, data: DataConfig, number: int, part: str
 ) -> tuple[Any, view.Page, str]:
     """One page of the rows as they stood in the source."""
-    rows = [row for _, row, _ in _chosen(workspace, data, part)]
+    rows = [row for _, row, _ in chosen(workspace, data, part)]
     page = view.page_of(len(rows), number, ROWS_A_PAGE)
     headers, cells = view.raw_table(rows[page.start : page.stop], language)
     columns = max(1, len(headers) - 2)
@@ -480,96 +463,3 @@ def _page_note(page: view.Page, count: int, language: str) -> str:
     key = "dataset.page_note" if page.pages > 1 else "dataset.one_page_note"
     values = {"first": page.start + 1, "last": page.stop, "count": count, "pages": page.pages}
     return escape(say(key, language, **{name: f"{value:,}" for name, value in values.items()}))
-
-
-def show_learnt(
-    workspace: Workspace,
-    language: str,
-    data: DataConfig,
-    number: int,
-    model: str,
-    opened: bool,
-    selection: Selection | None = None,
-) -> tuple[Any, Any, view.Page | None, str]:
-    """One row, token by token, as the training sees it. Nothing before the sub-tab was opened: it loads a tokenizer."""
-    if not opened:
-        return gr.skip(), gr.skip(), None, ""
-    rows = _chosen(workspace, data)
-    page = view.page_of(len(rows), number, 1)
-    if not rows:
-        return [], "", page, ""
-    _, row, part = rows[page.start]
-    note = say(
-        "dataset.row_note", language, count=f"{len(rows):,}", origin=row.origin, line=row.line,
-        split=say(f"dataset.split.{part}", language),
-    )  # fmt: skip
-    teaching = selection.teaching if selection else DEFAULT_TEACHING
-    try:
-        mask, facts = learnt(workspace, language, data, row, model or "starter", teaching)
-    except ChatGuiError as error:
-        mask, facts = _mask([], language), _notice(error.text(language), FAILED)
-    return mask, facts, page, shown(note)
-
-
-@lru_cache(maxsize=16)
-def _limit(model: ModelConfig, max_length_tokens: int | None) -> int:
-    training = TrainingConfig(max_length_tokens=max_length_tokens)
-    return length_limit(
-        RunConfig(model=model, training=training)
-    )  # a hub name would be asked for again at each turn of a page
-
-
-def learnt(
-    workspace: Workspace, language: str, data: DataConfig, row: Row, model: str, teaching: Teaching = DEFAULT_TEACHING
-) -> tuple[Any, str]:  # fmt: skip
-    """The label mask of a row and the facts under it. Raises ModelError or DataError."""
-    task = teaching.task if isinstance(row.item, teaching.task.ACCEPTS) else task_for(row.item)
-    chosen = teaching.model if teaching.model.name == model else ModelConfig(name=model)
-    config = RunConfig(task=task, data=data, model=chosen)
-    template = workspace.template(config)
-    limit = _limit(config.model, teaching.max_length_tokens)
-    whole = make_example(config, row, template, 2**31)
-    warning = ""
-    try:
-        example = make_example(config, row, template, limit)
-    except DataError as error:  # its reply begins behind the limit: the training leaves the row out
-        example = replace(whole, input_ids=whole.input_ids[:limit], labels=whole.labels[:limit])
-        warning = say("dataset.row_left_out", language, reason=error.text(language))
-
-    def decode(ids: list[int]) -> str:
-        return template.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-
-    kinds = view.fates(example, whole, template.end_of_turn_id)
-    found = list(view.pieces(whole.input_ids, kinds, decode))
-    facts = _learnt_facts(language, example.supervised, len(example), len(whole), limit)
-    notes = [shown(note) for note in (warning, *_learnt_notes(language, template, task, found)) if note]
-    if several := view.joined_html(found, MOST_JOINED):
-        notes.append(f"{escape(say('dataset.note.several_tokens', language))} {several}")
-    lines = "".join(f"<li>{note}</li>" for note in notes)
-    return _mask(found, language), f'{facts}<ul class="notes">{lines}</ul>'
-
-
-def _mask(found: list[view.Piece], language: str) -> Any:
-    names = {kind: say(f"dataset.piece.{kind}", language) for kind in COLOURS}
-    value = [(piece.text.replace("\n", "↵\n"), names[piece.kind]) for piece in found[:MOST_PIECES]]
-    return gr.update(value=value, color_map={names[kind]: colour for kind, colour in COLOURS.items()})
-
-
-def _learnt_facts(language: str, learnt_tokens: int, tokens: int, whole: int, limit: int) -> str:
-    share = learnt_tokens / tokens if tokens else 0
-    numbers = {
-        "tokens": f"{tokens:,}", "learnt": f"{learnt_tokens:,}", "share": f"{share:.0%}", "limit": f"{limit:,}",
-        "cut": f"{whole - tokens:,}",
-    }  # fmt: skip
-    return f'<div class="tiles">{view.tiles_html(numbers, language)}</div>'
-
-
-def _learnt_notes(language: str, template: Template, task: Any, found: list[view.Piece]) -> Iterator[str]:
-    if isinstance(task, Pretrain):
-        yield say("dataset.note.everything", language)
-    elif template.is_plain:
-        yield say("dataset.note.plain", language)
-    elif not template.has_marks:
-        yield say("dataset.note.no_marks", language)
-    if len(found) > MOST_PIECES:
-        yield say("dataset.note.first_pieces", language, shown=f"{MOST_PIECES:,}", count=f"{len(found):,}")

@@ -1,11 +1,11 @@
 from collections import Counter
 
-from chatgui.data.conversation import Choice, Document, Judged, Labelled, Tagged
+from chatgui.data.conversation import Choice, Document, Item, Judged, Labelled, Tagged
 from chatgui.data.quality.balance import count, labels_of, rare
 
 
 def test_labels_of_every_kind_of_item_are_counted() -> None:
-    items = [
+    items: list[Item] = [
         Labelled("a", ("joy", "calm")), Labelled("b", 2.5), Tagged(("x", "y"), ("B-PER", "O")), Judged((), "r", True),
         Choice((), "c", False), Document("d"),
     ]  # fmt: skip

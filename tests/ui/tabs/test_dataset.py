@@ -16,6 +16,7 @@ from chatgui.prepare import length_limit, make_example
 from chatgui.runs.workspace import Workspace
 from chatgui.tasks.chat import Chat
 from chatgui.ui import conversation_view as view
+from chatgui.ui.dataset.rows import chosen
 from chatgui.ui.item_view import shown
 from chatgui.ui.session import Selection, Teaching
 from chatgui.ui.tabs import dataset as tab
@@ -221,7 +222,7 @@ def test_the_view_is_the_label_mask_of_the_training(
     workspace: Workspace, conversations: Path, tiny_model: Path
 ) -> None:
     data = DataConfig(source=str(conversations))
-    row = tab._chosen(workspace, data)[0][1]
+    row = chosen(workspace, data)[0][1]
     config = RunConfig(data=data, model=ModelConfig(name=str(tiny_model)))
     example = make_example(config, row, load_template(config.model), length_limit(config))
     found, facts = learn(workspace, data, tiny_model)
