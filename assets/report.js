@@ -9,9 +9,9 @@ if (settings.kind === "report") {
   const fill = make("i", "", undefined, bar);
   const stop = make("button", "stop", "", head);
   const again = make("button", "again", "", head);
-  const body = make("div", "body", undefined, root);
   const chart = make("div", "chart", undefined, root);
   const bars = make("div", "rows", undefined, root);
+  const body = make("div", "body", undefined, root);
   let texts = {}, plotted = false;
   for (const node of [stop, again, chart, bars]) node.hidden = true;
 

@@ -69,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     data = verb("data", _data)
     data.add_argument("source", metavar="FILE_OR_HUB_ID")
     data.add_argument("--tokenizer", metavar="MODEL", default="starter")
+    data.add_argument("--export", choices=("messages", "sharegpt", "alpaca", "parquet"), default="messages")
+    data.add_argument("--out", metavar="FILE", help=say("cli.data_out", LANGUAGE))
     train = verb("train", _train)
     train.add_argument("config", metavar="CONFIG.yaml|RUN")
     train.add_argument("--resume", action="store_true", help=say("cli.resume", LANGUAGE))
@@ -152,7 +154,10 @@ def _data(options: argparse.Namespace) -> int:
     from chatgui.report import as_row, full_report
 
     config = build_flat(RunConfig, {**_fields(options), "data.source": options.source, "model.name": options.tokenizer})
-    row = as_row(full_report(config, load(config.data)), LANGUAGE)
+    dataset = load(config.data)
+    if options.out:
+        return _export_data(config, dataset, options)
+    row = as_row(full_report(config, dataset), LANGUAGE)
     if options.json:
         print(json.dumps(row, ensure_ascii=False))
         return 0
@@ -162,6 +167,18 @@ def _data(options: argparse.Namespace) -> int:
         print(f"dropped           {dropped['origin']}:{dropped['line']} {dropped['reason']}")
     for finding in row["findings"]:
         _print_finding(finding)
+    return 0
+
+
+def _export_data(config: RunConfig, dataset: Any, options: argparse.Namespace) -> int:
+    from chatgui.data.export import export
+    from chatgui.data.split import NAMES, split
+
+    splits = split(dataset.rows, config.data)
+    rows = (row for name in NAMES for row in splits.named(name))
+    count = export(rows, options.export, Path(options.out))
+    row = {"path": options.out, "format": options.export, "rows": count}
+    print(json.dumps(row, ensure_ascii=False) if options.json else say("export.written", LANGUAGE, **row))
     return 0
 
 

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ import numpy.typing as npt
 
 from chatgui.config import RunConfig, read_config
 from chatgui.data.conversation import Item, Row
-from chatgui.data.load import load
+from chatgui.data.edit import with_edits
+from chatgui.data.load import DataConfig, Dataset, load
 from chatgui.data.quality import languages, privacy, roles
 from chatgui.data.quality.balance import labels_of
 from chatgui.data.quality.duplicates import Places, band_keys, exact_copies, key_of, near_copies
@@ -208,15 +209,19 @@ def _parts(config: RunConfig, rows: Sequence[Row], should_stop: Callable[[], boo
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def edited(dataset: Dataset, config: DataConfig) -> Dataset:
+    """The data with the corrections that its config names."""
+    return dataset if config.edits is None else replace(dataset, rows=with_edits(dataset.rows, config.edits))
+
+
 _opened: dict[str, Any] = {}
 """Of a worker process: config, rows, template and limit, opened once."""
 
 
 def _open(config: RunConfig) -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one process a core already
-    _opened.update(
-        config=config, rows=load(config.data).rows, template=load_template(config.model), limit=length_limit(config)
-    )
+    rows = edited(load(config.data), config.data).rows
+    _opened.update(config=config, rows=rows, template=load_template(config.model), limit=length_limit(config))
 
 
 def _measure_range(start: int, stop: int) -> _Part:
@@ -280,7 +285,7 @@ def main(arguments: list[str]) -> int:
             print(json.dumps({"done": done, "total": total}), flush=True)
             said = time.monotonic()
 
-    measures = measure(config, load(config.data).rows, tell)
+    measures = measure(config, edited(load(config.data), config.data).rows, tell)
     if measures is not None:
         measures.save(folder)
     return 0

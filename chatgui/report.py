@@ -13,7 +13,7 @@ from chatgui.data.load import Dataset
 from chatgui.data.quality import balance, languages
 from chatgui.data.quality.duplicates import Places
 from chatgui.data.split import NAMES, Splits, split
-from chatgui.measure import FINE, REPLY_LOST, UNFIT, Measures, label_counts, measure
+from chatgui.measure import FINE, REPLY_LOST, UNFIT, Measures, edited, label_counts, measure
 from chatgui.prepare import fit
 from chatgui.tasks import task_for
 from chatgui.text import DEFAULT_LANGUAGE, say
@@ -199,6 +199,7 @@ def remedy(finding: Finding, config: RunConfig) -> tuple[str, tuple[str, ...]] |
 
 def full_report(config: RunConfig, dataset: Dataset) -> Report:
     """Measure and report, in one go. Raises DataError or ModelError with the sentence to show."""
+    dataset = edited(dataset, config.data)
     config = prepared_config(config, dataset)
     measures = measure(config, dataset.rows)
     if measures is None:

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from chatgui.data.conversation import Choice, Item, Row, fingerprint
+from chatgui.data.edit import with_edits
 from chatgui.data.load import SPLIT_NAMES, DataConfig
 from chatgui.data.quality import languages
 from chatgui.data.quality.balance import labels_of
@@ -75,6 +76,7 @@ class _Cleaning:
     def __init__(self, rows: Sequence[Row], config: DataConfig) -> None:
         self.config = config
         self.remedies = config.remedies
+        rows = with_edits(rows, config.edits)
         self.rows = Selected(rows, np.arange(len(rows)), mends(config.remedies))
 
     @cached_property

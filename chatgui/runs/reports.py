@@ -98,12 +98,16 @@ class Reports:
             else:
                 self._measure_apart(job)
             job.state = "stopped" if job.measures is None else "done"
-            self._forget_old()
+            if job.measures is not None:
+                self._forget_old()
         except ChatGuiError as error:
             job.error, job.state = error, "failed"
         except OSError as error:
             reason = error.strerror or str(error)
             job.error, job.state = RunError("run.cannot_write", path=str(job.folder), reason=reason), "failed"
+        except Exception as error:  # the page's boundary: a thread that just ended would leave its reader waiting
+            log.exception("the report on %s failed", job.config.data.source)
+            job.error, job.state = RunError("report.failed", reason=str(error) or type(error).__name__), "failed"
 
     def _measure_apart(self, job: Job) -> None:
         """By a process that imports no page. Raises RunError with its last line when it fails."""

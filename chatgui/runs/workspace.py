@@ -15,6 +15,7 @@ from chatgui.config import RunConfig
 from chatgui.data.load import DataConfig, Dataset, find, load
 from chatgui.data.split import Splits, split
 from chatgui.errors import ChatGuiError, RunError
+from chatgui.measure import edited
 from chatgui.report import Report, prepared_config, report
 from chatgui.runs.reports import Job, Reports, unmeasured
 from chatgui.runs.store import LIVE, Run, create_run, find_run, list_runs
@@ -46,7 +47,7 @@ class Workspace:
         self._pairs: dict[tuple[str, int], Pair] = {}
         self._loading = threading.Lock()
         self.reports = Reports(home)
-        self._datasets = lru_cache(maxsize=4)(lambda config, changed: load(config))
+        self._datasets = lru_cache(maxsize=4)(lambda config, changed: edited(load(config), config))
         self._splits = lru_cache(maxsize=8)(lambda config, changed: split(self.dataset(config).rows, config))
         self._found = lru_cache(maxsize=4)(self._find)
         self._templates = lru_cache(maxsize=8)(_load_template)

@@ -1,5 +1,7 @@
 """What is learnt of a row, token by token: the training's own labels, told apart by colour and by text."""
 
+import base64
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
@@ -11,12 +13,14 @@ import gradio as gr
 from chatgui.config import ModelConfig, RunConfig, TrainingConfig
 from chatgui.data.conversation import Row
 from chatgui.data.load import DataConfig
+from chatgui.data.quality.remedies import Remedies
 from chatgui.errors import ChatGuiError, DataError
-from chatgui.prepare import length_limit, make_example
+from chatgui.prepare import fit, length_limit, make_example
 from chatgui.runs.workspace import Workspace
 from chatgui.tasks import task_for
 from chatgui.tasks.pretrain import Pretrain
 from chatgui.text import say
+from chatgui.tokens.example import Example
 from chatgui.tokens.template import Template
 from chatgui.ui import conversation_view as view
 from chatgui.ui.dataset.rows import FAILED, chosen, notice
@@ -72,10 +76,11 @@ def learnt(
     """The label mask of a row and the facts under it. Raises ModelError or DataError."""
     task = teaching.task if isinstance(row.item, teaching.task.ACCEPTS) else task_for(row.item)
     chosen = teaching.model if teaching.model.name == model else ModelConfig(name=model)
-    config = RunConfig(task=task, data=data, model=chosen)
+    config = fit(RunConfig(task=task, data=data, model=chosen), workspace.dataset(data).rows)
     template = workspace.template(config)
     limit = _limit(config.model, teaching.max_length_tokens)
-    whole = make_example(config, row, template, 2**31)
+    plain = config.model_copy(update={"data": data.model_copy(update={"remedies": Remedies()})})
+    whole = make_example(plain, row, template, 2**31)
     warning = ""
     try:
         example = make_example(config, row, template, limit)
@@ -92,8 +97,29 @@ def learnt(
     notes = [shown(note) for note in (warning, *_learnt_notes(language, template, task, found)) if note]
     if several := view.joined_html(found, MOST_JOINED):
         notes.append(f"{escape(say('dataset.note.several_tokens', language))} {several}")
+    notes.append(ids_link(exact_ids(example, kinds, row), language))
     lines = "".join(f"<li>{note}</li>" for note in notes)
     return _mask(found, language), f'{facts}<ul class="notes">{lines}</ul>'
+
+
+def exact_ids(example: Example, kinds: list[str], row: Row) -> dict[str, Any]:
+    """What the batch holds of a row, in plain values: ids, labels (-100 teaches nothing) and what each token is."""
+    told = {
+        "origin": row.origin, "line": row.line, "input_ids": list(example.input_ids), "labels": list(example.labels),
+        "kinds": kinds[: len(example.input_ids)], "cut_tokens": example.cut_tokens,
+    }  # fmt: skip
+    if example.target:
+        told["target"] = list(example.target)
+    if example.rivals:
+        told["rivals"] = [{"input_ids": list(one.input_ids), "labels": list(one.labels)} for one in example.rivals]
+    return told
+
+
+def ids_link(ids: dict[str, Any], language: str) -> str:
+    """A link that downloads them; it carries its content, so that nothing is left on the server."""
+    content = base64.b64encode(json.dumps(ids).encode()).decode()
+    name = escape(say("dataset.download_ids", language))
+    return f'<a download="row-{ids["line"]}.json" href="data:application/json;base64,{content}">{name}</a>'
 
 
 def _mask(found: list[view.Piece], language: str) -> Any:

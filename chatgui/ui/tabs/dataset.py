@@ -21,6 +21,7 @@ from chatgui.runs.workspace import Workspace
 from chatgui.tasks import task_for
 from chatgui.text import DEFAULT_LANGUAGE, say, sentences
 from chatgui.ui import conversation_view as view
+from chatgui.ui.dataset.editing import edit_view
 from chatgui.ui.dataset.learnt import show_learnt
 from chatgui.ui.dataset.report import on_remedy, query_of, report_panel
 from chatgui.ui.dataset.rows import FAILED, chosen, notice
@@ -77,6 +78,8 @@ def build(session: Session) -> None:
                 _raw_tab(session, data)
                 _dropped_tab(session, data)
                 _learnt_tab(session, data)
+                with gr.Tab(label("dataset.edit"), id="edit", elem_id="dataset-edit"):
+                    edit_view(session, data)
     session.selection.change(_data_of, session.selection, data, **QUIET)
     gr.on(
         [session.page.load, data.change], bind(show_source, session.workspace), data,

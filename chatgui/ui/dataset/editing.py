@@ -1,0 +1,207 @@
+"""Find, correct, delete and add rows, take a step back, and export what the remedies and edits leave."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from chatgui.data.conversation import Row, fingerprint
+from chatgui.data.edit import Edit, item_from, item_values, read_journal, write_journal
+from chatgui.data.export import FORMATS, export
+from chatgui.data.load import DataConfig
+from chatgui.data.quality.words import text_of
+from chatgui.data.split import NAMES
+from chatgui.errors import ChatGuiError, DataError
+from chatgui.runs.workspace import Workspace
+from chatgui.text import say
+from chatgui.ui import conversation_view as view
+from chatgui.ui.session import QUIET, Selection, Session, bind, label
+
+FOUND_A_PAGE = 6
+NEW = {"kind": "conversation", "messages": [{"role": "user", "content": ""}, {"role": "assistant", "content": ""}]}
+
+
+@dataclass(frozen=True)
+class Editor:
+    """One row, open to be corrected."""
+
+    number: gr.Number
+    text: gr.Textbox
+    save: gr.Button
+    delete: gr.Button
+    add: gr.Button
+    undo: gr.Button
+    note: gr.HTML
+
+
+def edit_view(session: Session, data: gr.State) -> None:
+    """The whole view, into the tab it is called in."""
+    with gr.Row(elem_classes="pager"):
+        wanted = gr.Textbox(
+            label=label("edit.search"), placeholder=label("edit.search"), show_label=False, container=False,
+            elem_id="edit-search", max_lines=1, scale=3, min_width=200,
+        )  # fmt: skip
+        back = gr.Button(label("dataset.previous"), size="sm", scale=0, min_width=80)
+        page = gr.Number(1, minimum=1, precision=0, container=False, label=label("dataset.page"), scale=0, min_width=70)
+        following = gr.Button(label("dataset.next"), size="sm", scale=0, min_width=80)
+        note = gr.HTML(elem_classes="page-note", min_width=120)
+    cards = gr.HTML(elem_id="edit-found")
+    editor = _draw_editor()
+    with gr.Row(elem_classes="pager"):
+        format_ = gr.Dropdown(
+            [(label(f"saveas.{name}"), name) for name in FORMATS], value="messages", label=label("edit.export"),
+            elem_id="edit-export-format", scale=0, min_width=220,
+        )  # fmt: skip
+        write = gr.Button(label("edit.export"), size="sm", scale=0, min_width=120, elem_id="edit-export")
+        file = gr.File(label=label("edit.file"), visible=False, height=80, elem_id="edit-file")
+    results = [cards, page, note, back, following]
+    show = session.workspace
+    for events, step in (
+        ([data.change, wanted.submit, wanted.blur], None), ([back.click], -1), ([following.click], 1),
+        ([page.submit], 0),
+    ):  # fmt: skip
+        gr.on(events, bind(find, step, show), [data, wanted, page], results, trigger_mode="always_last", **QUIET)
+    editor.number.change(bind(open_row, show), [data, editor.number], [editor.text, editor.note], **QUIET)
+    outputs = [session.selection, editor.note]
+    for button, handler in ((editor.save, save), (editor.delete, delete)):
+        button.click(bind(handler, show), [session.selection, editor.number, editor.text], outputs, **QUIET)
+    editor.add.click(bind(add, show), [session.selection, editor.text], outputs, **QUIET)
+    editor.undo.click(bind(undo, show), session.selection, outputs, **QUIET)
+    write.click(bind(write_file, show), [data, format_], file, api_visibility="private")
+
+
+def _draw_editor() -> Editor:
+    with gr.Group(elem_id="edit-row"):
+        number = gr.Number(
+            None, minimum=1, precision=0, label=label("edit.row"), info=label("edit.row.help"), elem_id="edit-number"
+        )
+        text = gr.Textbox(
+            json.dumps(NEW, ensure_ascii=False, indent=1), lines=10, max_lines=24, label=label("edit.text"),
+            info=label("edit.text.help"), elem_id="edit-text",
+        )  # fmt: skip
+    with gr.Row(elem_classes="pager"):
+        buttons = [
+            gr.Button(label(f"edit.{name}"), size="sm", scale=0, min_width=110, elem_id=f"edit-{name}")
+            for name in ("save", "delete", "add", "undo")
+        ]
+        note = gr.HTML(elem_classes="page-note", elem_id="edit-note", min_width=160)
+    return Editor(number, text, *buttons, note)
+
+
+def find(
+    step: int | None, workspace: Workspace, language: str, data: DataConfig, wanted: str, number: float | None
+) -> tuple[Any, ...]:
+    """One page of the rows that hold a text, out of all rows; only as far as is needed for the page."""
+    turned = 1 if step is None else max(1, int(number or 1) + step)
+    try:
+        rows = workspace.dataset(data).rows
+    except ChatGuiError:
+        rows = ()
+    needed = turned * FOUND_A_PAGE + 1
+    places = matches(rows, (wanted or "").strip(), needed)
+    turned = max(1, min(turned, -(-len(places) // FOUND_A_PAGE)))
+    start = (turned - 1) * FOUND_A_PAGE
+    on_page = places[start : start + FOUND_A_PAGE]
+    more = len(places) > start + FOUND_A_PAGE
+    cards = "".join(view.card_html(place + 1, rows[place], "", language) for place in on_page)
+    nothing = f'<p class="nothing">{say("dataset.no_rows", language)}</p>'
+    key = "edit.found_more" if more else "edit.found"
+    note = say(key, language, first=start + 1, last=start + len(on_page), count=f"{len(places):,}") if places else ""
+    html = f'<div class="talks">{cards}</div>' if cards else nothing
+    return html, turned, note, gr.update(interactive=turned > 1), gr.update(interactive=more)
+
+
+def matches(rows: Sequence[Row], wanted: str, most: int) -> Sequence[int]:
+    """Places of the first `most` rows that hold a text, whatever its case; all rows for an empty one."""
+    if not wanted:
+        return range(min(most, len(rows)))
+    folded = wanted.casefold()
+    hits = (place for place in range(len(rows)) if folded in text_of(rows[place].item).casefold())
+    return list(islice(hits, most))
+
+
+def open_row(workspace: Workspace, language: str, data: DataConfig, number: float | None) -> tuple[str, str]:
+    """The row as text to be corrected."""
+    if number is None:
+        return json.dumps(NEW, ensure_ascii=False, indent=1), ""
+    row = _row(workspace, data, number)
+    return json.dumps(item_values(row.item), ensure_ascii=False, indent=1), ""
+
+
+def _row(workspace: Workspace, data: DataConfig, number: float | None) -> Row:
+    rows = workspace.dataset(data).rows
+    if number is None or not 1 <= int(number) <= len(rows):
+        raise DataError("edit.no_row", found=int(number or 0), count=len(rows))
+    return rows[int(number) - 1]
+
+
+def save(
+    workspace: Workspace, language: str, selection: Selection, number: float | None, text: str
+) -> tuple[Selection, str]:
+    """The open row, corrected. Raises DataError with the place of what cannot be read."""
+    row = _row(workspace, selection.data, number)
+    edit = Edit("replace", int(number or 0) - 1, fingerprint(row.item), _item(text))
+    return _with(workspace, language, selection, lambda edits: [*edits, edit])
+
+
+def delete(
+    workspace: Workspace, language: str, selection: Selection, number: float | None, text: str
+) -> tuple[Selection, str]:
+    """Without the open row."""
+    row = _row(workspace, selection.data, number)
+    edit = Edit("delete", int(number or 0) - 1, fingerprint(row.item))
+    return _with(workspace, language, selection, lambda edits: [*edits, edit])
+
+
+def add(workspace: Workspace, language: str, selection: Selection, text: str) -> tuple[Selection, str]:
+    """With the text as a new row at the end."""
+    edit = Edit("add", len(workspace.dataset(selection.data).rows), item=_item(text))
+    return _with(workspace, language, selection, lambda edits: [*edits, edit])
+
+
+def undo(workspace: Workspace, language: str, selection: Selection) -> tuple[Selection, str]:
+    """Without the last edit."""
+    return _with(workspace, language, selection, lambda edits: edits[:-1])
+
+
+def _with(
+    workspace: Workspace, language: str, selection: Selection, change: Callable[[list[Edit]], list[Edit]]
+) -> tuple[Selection, str]:
+    journal = selection.data.edits
+    edits = change(read_journal(Path(journal)) if journal else [])
+    path = write_journal(workspace.home / "edits", edits)
+    data = selection.data.model_copy(update={"edits": path})
+    workspace.dataset(data)  # an edit that does not fit must not be chosen
+    return replace(selection, data=data), say("edit.count", language, count=len(edits))
+
+
+def _item(text: str) -> Any:
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise DataError("edit.not_json", reason=str(error)) from error
+    return item_from(values)
+
+
+def write_file(workspace: Workspace, language: str, data: DataConfig, format_: str) -> Any:
+    """What the remedies and the edits leave, all splits, as a file to download."""
+    splits = workspace.splits(data)
+    places = sorted((place, name) for name in NAMES for place in splits.named(name).places.tolist())
+    rows = _in_order(workspace, data, [place for place, _ in places])
+    folder = workspace.home / "exports"
+    folder.mkdir(parents=True, exist_ok=True)
+    suffix = "parquet" if format_ == "parquet" else "jsonl"
+    path = folder / f"{Path(data.source).stem or 'data'}-{format_}.{suffix}"
+    export(rows, format_, path)
+    return gr.update(value=str(path), visible=True)
+
+
+def _in_order(workspace: Workspace, data: DataConfig, places: list[int]) -> Sequence[Row]:
+    from chatgui.data.quality.remedies import mends
+    from chatgui.data.selected import Selected
+
+    return Selected(workspace.dataset(data).rows, places, mends(data.remedies))

@@ -1,0 +1,88 @@
+"""Find, correct, delete, add, undo and export over plain values."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from chatgui.data.load import DataConfig, load
+from chatgui.errors import ChatGuiError, DataError
+from chatgui.runs.workspace import Workspace
+from chatgui.ui.dataset import editing
+from chatgui.ui.session import Selection
+
+
+@pytest.fixture
+def workspace(home: Path) -> Workspace:
+    return Workspace(home)
+
+
+@pytest.fixture
+def selection(tmp_path: Path) -> Selection:
+    path = tmp_path / "mine.jsonl"
+    talks = (
+        {"messages": [{"role": "user", "content": f"Ask {n}"}, {"role": "assistant", "content": f"Reply {n % 5}"}]}
+        for n in range(40)
+    )
+    path.write_text("".join(json.dumps(talk) + "\n" for talk in talks), encoding="utf-8")
+    return Selection(data=DataConfig(source=str(path)))
+
+
+def corrected(text: str, old: str, new: str) -> str:
+    assert old in text
+    return text.replace(old, new)
+
+
+def test_all_rows_are_searched_and_not_only_those_on_screen(workspace: Workspace, selection: Selection) -> None:
+    html, page, note, back, on = editing.find(None, workspace, "en", selection.data, "ASK 37", 3)
+    assert html.count("<article") == 1 and "Ask 37" in html and (page, note) == (1, "1–1 of 1")
+    assert not back["interactive"] and not on["interactive"]
+
+
+def test_hits_are_turned_page_by_page(workspace: Workspace, selection: Selection) -> None:
+    first, _, note, _, on = editing.find(None, workspace, "en", selection.data, "reply 2", 1)
+    second, page, last, _, end = editing.find(1, workspace, "en", selection.data, "reply 2", 1)
+    assert first.count("<article") == 6 and second.count("<article") == 2 and page == 2
+    assert "and more" in note and on["interactive"] and last == "7–8 of 8" and not end["interactive"]
+
+
+def test_a_correction_is_kept_beside_the_source(workspace: Workspace, selection: Selection) -> None:
+    before = Path(selection.data.source).read_bytes()
+    text, _ = editing.open_row(workspace, "en", selection.data, 3)
+    changed, note = editing.save(workspace, "en", selection, 3, corrected(text, "Ask 2", "Question two"))
+    assert note == "1 edits" and Path(selection.data.source).read_bytes() == before
+    assert "Question two" in editing.find(None, workspace, "en", changed.data, "question", 1)[0]
+    assert changed.data.edits is not None and Path(changed.data.edits).is_relative_to(workspace.home)
+
+
+def test_every_edit_can_be_taken_back(workspace: Workspace, selection: Selection) -> None:
+    text, _ = editing.open_row(workspace, "en", selection.data, 1)
+    fewer, _ = editing.delete(workspace, "en", selection, 1, text)
+    more, _ = editing.add(workspace, "en", fewer, corrected(text, "Ask 0", "Brand new"))
+    rows = workspace.dataset(more.data).rows
+    assert len(rows) == 40 and "Brand new" in str(rows[39].item) and "Ask 1" in str(rows[0].item)
+    once, _ = editing.undo(workspace, "en", more)
+    assert once == fewer and len(workspace.dataset(once.data).rows) == 39
+    assert editing.undo(workspace, "en", once)[0] == selection
+
+
+def test_a_correction_that_is_no_row_is_refused(workspace: Workspace, selection: Selection) -> None:
+    with pytest.raises(DataError, match="not JSON any more"):
+        editing.save(workspace, "en", selection, 1, "{")
+    with pytest.raises(DataError, match="there is no row 41; the data has 40"):
+        editing.open_row(workspace, "en", selection.data, 41)
+
+
+def test_the_export_holds_what_the_edits_leave(workspace: Workspace, selection: Selection) -> None:
+    fewer, _ = editing.delete(workspace, "en", selection, 5, "")
+    update = editing.write_file(workspace, "en", fewer.data, "sharegpt")
+    exported = load(DataConfig(source=update["value"]))
+    assert exported.format == "sharegpt" and len(exported.rows) == 39
+    assert [row.item for row in exported.rows] == [row.item for row in workspace.dataset(fewer.data).rows]
+
+
+def test_data_that_cannot_be_read_has_no_hits(workspace: Workspace, tmp_path: Path) -> None:
+    gone = DataConfig(source=str(tmp_path / "gone.jsonl"))
+    assert "No rows here" in editing.find(None, workspace, "en", gone, "", 1)[0]
+    with pytest.raises(ChatGuiError):
+        editing.open_row(workspace, "en", gone, 1)

@@ -1,0 +1,96 @@
+"""What the view shows of a row is what the batch of the training holds: over every format, task and template."""
+
+import base64
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatgui.config import ModelConfig, RunConfig
+from chatgui.data.formats import BY_NAME
+from chatgui.data.load import DataConfig, load
+from chatgui.errors import ChatGuiError
+from chatgui.prepare import prepare
+from chatgui.runs.workspace import Workspace
+from chatgui.tasks import KINDS
+from chatgui.tokens.batches import collate
+from chatgui.tokens.example import IGNORE_INDEX
+from chatgui.ui.dataset.learnt import COLOURS, learnt
+from chatgui.ui.session import Teaching
+from tests.conftest import TEMPLATE, make_model
+from tests.tokens.test_template import CHATML, without_marks
+
+TEMPLATES = {"marks": TEMPLATE, "no marks": without_marks(TEMPLATE), "chatml": CHATML, "plain": None}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("models")
+    return {name: make_model(folder / name.replace(" ", "-"), template) for name, template in TEMPLATES.items()}
+
+
+def varied(value: Any, number: int) -> Any:
+    """An example row with its label turned in every other one: a task with labels needs two of them."""
+    if number % 2 and isinstance(value, dict):
+        turned = {"label", "clicked"} & set(value)
+        flips = {True: False, False: True}
+        return {
+            name: flips.get(content, content) if isinstance(content, bool) else f"{content} 2"
+            if name in turned and isinstance(content, str) else content
+            for name, content in value.items()
+        }  # fmt: skip
+    return value
+
+
+def write(folder: Path, format_: str) -> DataConfig:
+    path = folder / f"{format_}.jsonl"
+    rows = (varied(BY_NAME[format_].EXAMPLE, number) for number in range(6))
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return DataConfig(source=str(path), format=format_, validation_fraction=0, test_fraction=0)
+
+
+def downloaded(facts: str) -> dict[str, Any]:
+    found = re.search(r'base64,([^"]+)"', facts)
+    assert found is not None
+    return json.loads(base64.b64decode(found[1]))
+
+
+CASES = [(format_, kind) for format_ in BY_NAME for kind in KINDS]
+FITTING: set[str] = set()
+
+
+@pytest.mark.parametrize(
+    ("format_", "kind"), CASES, ids=lambda value: value if isinstance(value, str) else value.__name__
+)
+def test_what_is_shown_is_what_the_batch_holds(
+    format_: str, kind: Any, models: dict[str, Path], home: Path, tmp_path: Path
+) -> None:
+    data = write(tmp_path, format_)
+    if not isinstance(load(data).rows[0].item, kind.ACCEPTS):
+        with pytest.raises(ChatGuiError):
+            prepare(RunConfig(data=data, task=kind(), model=ModelConfig(name=str(models["marks"]))))
+        return
+    FITTING.add(format_)
+    workspace = Workspace(home)
+    for name, model in models.items():
+        chosen = ModelConfig(name=str(model))
+        prepared = prepare(RunConfig(data=data, task=kind(), model=chosen))
+        assert prepared.encoded.examples, name
+        for row, example in zip(prepared.encoded.rows, prepared.encoded.examples, strict=True):
+            mask, facts = learnt(workspace, "en", data, row, str(model), Teaching(chosen, kind(), None))
+            told, batch = downloaded(facts), collate([example])
+            width = len(told["input_ids"])
+            assert told["input_ids"] == batch.input_ids[0, :width].tolist(), name
+            assert told["labels"] == batch.labels[0, :width].tolist(), name
+            assert told.get("target", []) == list(example.target)
+            rivals = [(tuple(one["input_ids"]), tuple(one["labels"])) for one in told.get("rivals", [])]
+            assert rivals == [(one.input_ids, one.labels) for one in example.rivals]
+            kinds = [label != IGNORE_INDEX for label in told["labels"]]
+            assert [kind in ("reply", "end") for kind in told["kinds"]] == kinds
+            assert len(mask["value"]) > 0 and len(mask["color_map"]) == len(COLOURS)
+
+
+def test_every_format_was_learnt_from_by_some_task() -> None:
+    assert set(BY_NAME) == FITTING
