@@ -47,6 +47,8 @@ def can_pack(model: Any) -> bool:
     False for models that carry a state from token to token (Mamba), that make positions of their own (ALiBi), or whose
     attention does something this file does not compute; they are trained on padded batches.
     """
+    if not getattr(model, "packable", True):
+        return False
     adapter = getattr(model, "active_peft_config", None)
     if adapter is not None and adapter.is_prompt_learning:
         return False  # its virtual tokens stand before a row, not before each sequence in it

@@ -9,7 +9,9 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from chatgui import __version__
@@ -73,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("--out", metavar="FILE", help=say("cli.data_out", LANGUAGE))
     train = verb("train", _train)
     train.add_argument("config", metavar="CONFIG.yaml|RUN")
+    train.add_argument("--forecast", action="store_true", help=say("cli.forecast", LANGUAGE))
     train.add_argument("--resume", action="store_true", help=say("cli.resume", LANGUAGE))
     verb("runs", _runs)
     verb("show", _show).add_argument("name", metavar="RUN")
@@ -201,6 +204,9 @@ def _train(options: argparse.Namespace) -> int:
     home = store.home_folder(options.home)
     file = Path(options.config)
     is_config = file.suffix in (".yaml", ".yml") or (file.is_file() and file.name != "state.json")
+    if options.forecast:
+        config = read_config(file, _fields(options)) if is_config else store.find_run(home, options.config).config
+        return _foresee(config, options.json)
     if is_config:
         run = store.create_run(home, read_config(file, _fields(options)), state="starting")
     else:
@@ -236,6 +242,22 @@ def _train(options: argparse.Namespace) -> int:
         return 2
     if not options.json:
         print(message)
+    return 0
+
+
+def _foresee(config: RunConfig, as_json: bool) -> int:
+    """Print what a run of `config` would need, from real steps in this process."""
+    from chatgui.runs.foresee import foresee
+    from chatgui.training.forecast import sentence
+
+    with TemporaryDirectory() as scratch:
+        made = foresee(config, Path(scratch))
+    if as_json:
+        print(json.dumps({**asdict(made), "fits": made.fits}, ensure_ascii=False))
+    else:
+        print(sentence(made, LANGUAGE))
+        for advice in made.advice:
+            print(say(advice["key"], LANGUAGE, **advice["values"]))
     return 0
 
 

@@ -10,8 +10,6 @@ class Method(Config):
 
     FREEZES_BASE: ClassVar[bool] = True
     """Whether the base weights stay as they are; frozen ones may be held in a lower precision."""
-    PACKABLE: ClassVar[bool] = True
-    """Whether examples may be laid end to end in one row. Virtual tokens stand before a row, so they forbid it."""
     NEEDS_GPU: ClassVar[bool] = False
 
     @property

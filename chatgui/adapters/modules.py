@@ -25,6 +25,7 @@ class Attached(torch.nn.Module):
     KIND: ClassVar[str]
     """`peft_type` in the saved config: peft's own name where peft can read what is saved."""
     packable: ClassVar[bool] = True
+    """Whether sequences may be laid end to end in one row; virtual tokens stand before a row, so they forbid it."""
 
     def __init__(self, base: Any) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 """Prefix tuning: learnt keys and values before every input, in every layer (Li and Liang 2021, arXiv:2101.00190)."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -10,7 +10,6 @@ from chatgui.adapters.method import Method
 class Prefix(Method):
     """Learnt keys and values in every layer, as if a text stood before the input: small, and the base stays intact."""
 
-    PACKABLE: ClassVar[bool] = False
     kind: Literal["prefix"] = "prefix"
     length: int = Field(20, ge=1, le=512)
     """Learnt places before the input; more hold more, take room from the context and slow every step."""

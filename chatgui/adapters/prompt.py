@@ -1,6 +1,6 @@
 """Prompt tuning: learnt tokens before every input (Lester et al. 2021, arXiv:2104.08691)."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -10,7 +10,6 @@ from chatgui.adapters.method import Method
 class Prompt(Method):
     """Learnt tokens before the input: a few kilobytes; weak on small models; wants a high rate (0.05 and more)."""
 
-    PACKABLE: ClassVar[bool] = False
     kind: Literal["prompt"] = "prompt"
     length: int = Field(20, ge=1, le=512)
     """Learnt places before the input; more hold more, take room from the context and slow every step."""

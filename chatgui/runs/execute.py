@@ -99,7 +99,7 @@ def _train(run: Run, journal: Journal) -> bool:
     total = total_steps(len(prepared.train), config.training)
     journal.set_state(total_steps=total)
     journal.emit(Stage("model"))
-    model = _model(config, prepared.template, total)
+    model = make_model(config, prepared.template, total)
     circumstances = circumstances_of(config, model.device, prepared.train)
     start, before = _last_snapshot(run, journal, model.device)
     if start:
@@ -158,7 +158,7 @@ def _notices(prepared: "Prepared") -> Iterator[Notice]:
         yield Notice("run.rows_cut", {"count": prepared.encoded.cut, "limit": prepared.max_length_tokens})
 
 
-def _model(config: RunConfig, template: "Template", total_steps: int) -> Any:
+def make_model(config: RunConfig, template: "Template", total_steps: int) -> Any:
     """The model with its adapter, on the best device. The seed fixes the adapter's first weights."""
     import torch
 
@@ -202,7 +202,7 @@ def _result(outcome: "Outcome", device: Any) -> dict[str, Any]:
         "seconds": round(outcome.seconds, 2), "tokens": outcome.tokens, "train_loss": _finite(outcome.train_loss),
         "validation_loss": _finite(outcome.validation_loss),
         "tokens_per_second": round(outcome.tokens / max(outcome.seconds, 1e-9), 1),
-        "peak_memory_bytes": _peak_memory_bytes(device),
+        "peak_memory_bytes": peak_memory_bytes(device),
     }  # fmt: skip
 
 
@@ -248,7 +248,7 @@ def _card(run: Run, config: RunConfig) -> str:
     )
 
 
-def _peak_memory_bytes(device: Any) -> int:
+def peak_memory_bytes(device: Any) -> int:
     """Of the GPU where there is one, else of this process (resident)."""
     import torch
 

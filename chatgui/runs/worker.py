@@ -147,6 +147,12 @@ class TrainingThread:
             orders.write(f"{run.folder}\n")
         log.info("worker %s trains %s", worker.process.pid, run.id)
 
+    def lend_worker(self) -> "subprocess.Popen[str]":
+        """A worker for another order than a run: the spare one, or a new one. It belongs to who asked for it."""
+        spare, self._spare = self._spare, None
+        worker = spare if spare and spare.process.poll() is None else start_worker(self.home)
+        return worker.process
+
 
 def _state(run: Run) -> State | None:
     """None for a run that was deleted at this moment, or that is not one of ours."""
@@ -220,7 +226,11 @@ def start_worker(home: Path) -> Worker:
 def main() -> int:
     """A worker: import what training needs, wait for a run folder, train it, leave."""
     import_ahead()
+    from chatgui.runs.foresee import ORDER, obey
+
     line = sys.stdin.readline().strip()
+    if line.startswith(ORDER):
+        return obey(Path(line.removeprefix(ORDER)))
     return train_in_place(Path(line)) if line else 0
 
 

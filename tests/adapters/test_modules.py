@@ -11,6 +11,7 @@ from chatgui.adapters.bottleneck import Bottleneck
 from chatgui.adapters.modules import Attached
 from chatgui.adapters.prefix import Prefix
 from chatgui.adapters.prompt import Prompt
+from chatgui.attention import packs
 from chatgui.config import GenerationConfig, ModelConfig, RunConfig
 from chatgui.data.load import DataConfig
 from chatgui.generation.engine import Engine, Request
@@ -18,6 +19,7 @@ from chatgui.generation.loaded import ADAPTER, Loaded
 from chatgui.generation.pair import load_pair
 from chatgui.models import attach_saved
 from chatgui.prepare import length_limit
+from chatgui.tasks.chat import Chat
 from chatgui.tasks.loss import token_loss
 from chatgui.tokens.batches import collate
 from chatgui.tokens.example import IGNORE_INDEX, Example
@@ -107,6 +109,11 @@ def test_weights_for_another_shape_are_refused_with_the_folder(load: Load, adapt
     (tmp_path / "other" / "adapter_model.safetensors").replace(tmp_path / "adapter_model.safetensors")
     with pytest.raises(OSError, match="another model"):
         attach_saved(load("llama"), tmp_path)
+
+
+@OWN
+def test_virtual_tokens_alone_forbid_packing(load: Load, adapter: Any) -> None:
+    assert packs(adapter.attach(load("llama"), 1), Chat()) == (adapter.virtual_tokens == 0)
 
 
 @VIRTUAL

@@ -1,0 +1,237 @@
+"""How long a run will take and how much memory: from a few real steps on short, median and the longest examples.
+
+Measured through the loop itself, so that whatever the loop does is counted. Knows neither process nor disk.
+"""
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+from chatgui.config import TrainingConfig
+from chatgui.evaluation.losses import measure
+from chatgui.events import Event, Step
+from chatgui.tasks import Task
+from chatgui.text import say
+from chatgui.tokens.example import Example
+from chatgui.training.loop import LOOKS_PER_RUN, SHORTEST_PAUSE_STEPS, total_steps, train
+
+MEASURED_STEPS = 3
+"""Of each length, behind one that warms up; the middle one counts."""
+PATIENCE_SECONDS = 20
+"""No more steps of a length once they took so long."""
+TIMED_TOKENS = 1024
+"""Of a micro-batch that is only timed; the longest one is as large as in the run, for its memory."""
+FASTER, SLOWER = 1.15, 1.35
+"""How far from the middle a run was found beside what a probe's own steps already spread (tests/bench/forecast.py)."""
+HEADROOM = 0.95
+"""Share of the free memory a run may fill: the system wants some too."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run will need. `seconds` are those from the first step to the last, looks and checkpoints included."""
+
+    steps: int
+    seconds: float
+    seconds_low: float
+    seconds_high: float
+    peak_memory_bytes: int
+    available_memory_bytes: int
+    standing_memory_bytes: int
+    """Of the peak: what is there before the first example, whatever its length."""
+    validation_seconds: float
+    """Of `seconds`: all looks at the validation split along the run."""
+    checkpoint_seconds: float
+    """Of `seconds`: all checkpoints."""
+    advice: tuple[dict[str, Any], ...] = field(default=())
+    """What to change when it does not fit: locale keys and values."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether the memory suffices."""
+        return self.peak_memory_bytes <= HEADROOM * self.available_memory_bytes
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where it is measured: bytes this process has used at most so far, bytes it may use, seconds of a checkpoint."""
+
+    peak_memory_bytes: Callable[[], int]
+    available_memory_bytes: int
+    keep: Callable[[Any], float]
+    """Writes a Snapshot as the run would, and tells the seconds."""
+
+
+def forecast(
+    model: Any, task: Task, train_examples: Sequence[Example], validation_examples: Sequence[Example],
+    config: TrainingConfig, machine: Machine,
+) -> Forecast:  # fmt: skip
+    """Some real steps, then the sum over the run. The model is trained a little on the way: throw it away."""
+    ordered = sorted(train_examples, key=len)
+    single, snapshot_seconds = _overhead(model, task, ordered[0], config, machine)
+    standing = machine.peak_memory_bytes()
+    longest = _micro_batch(ordered[::-1], config, config.micro_batch_tokens)
+    groups = [longest, *(_micro_batch(ordered[at:], config, TIMED_TOKENS) for at in (0, len(ordered) // 2))]
+    measured = [_time(model, task, group, config) for group in groups]
+    rates = sorted(
+        (statistics.mean(map(len, group)), max(1e-9, _middle(times) - single) / _tokens(group))
+        for group, times in zip(groups, measured, strict=True)
+    )
+    per_step = max(0.0, single - rates[0][1] * len(ordered[0]))
+    steps = total_steps(len(train_examples), config)
+    epochs = steps * config.batch_size / len(train_examples)
+    training = steps * per_step + epochs * sum(len(e) * _between(rates, len(e)) for e in train_examples)
+    looks, checkpoints = _pauses(steps, config)
+    looking = looks * _look_seconds(model, task, validation_examples, config)
+    keeping = checkpoints * snapshot_seconds
+    spread = max(1.0, *(_spread(times) for times in measured))
+    total = training + looking + keeping
+    made = Forecast(
+        steps, total, total / (FASTER * spread), total * SLOWER * spread, machine.peak_memory_bytes(),
+        machine.available_memory_bytes, standing, looking, keeping,
+    )  # fmt: skip
+    return replace(made, advice=_advice(made, config, longest))
+
+
+def _overhead(
+    model: Any, task: Task, shortest: Example, config: TrainingConfig, machine: Machine
+) -> tuple[float, float]:
+    """Seconds of a step on the shortest example alone (what a step costs whatever is in it), and of a checkpoint."""
+    kept: list[float] = []
+    times = _time(model, task, [shortest], config, keep=lambda snapshot: kept.append(machine.keep(snapshot)))
+    return _middle(times), kept[0] if kept else 0.0
+
+
+def _time(model: Any, task: Task, examples: Sequence[Example], config: TrainingConfig, **more: Any) -> list[float]:
+    """Seconds of steps on these examples, the first one left out where there are others."""
+    steps: list[Step] = []
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Step):
+            steps.append(event)
+
+    own = config.model_copy(
+        update={"batch_size": len(examples), "max_steps": MEASURED_STEPS + 1, "checkpoint_steps": 2}
+    )
+    train(
+        model, task, examples, [], own, emit=hear,
+        should_stop=lambda: len(steps) > 1 and steps[-1].seconds > PATIENCE_SECONDS, **more,
+    )  # fmt: skip
+    tokens = [0, *(step.tokens for step in steps)]
+    times = [(b - a) / step.tokens_per_second for (a, b), step in zip(pairwise(tokens), steps, strict=True)]
+    return times[1:] or times
+
+
+def _middle(times: Sequence[float]) -> float:
+    return statistics.median(times)
+
+
+def _spread(times: Sequence[float]) -> float:
+    return math.sqrt(max(times) / max(min(times), 1e-9))
+
+
+def _micro_batch(ordered: Sequence[Example], config: TrainingConfig, budget_tokens: int) -> list[Example]:
+    """The first examples that fit a micro-batch together; one at the least, a step's worth at the most."""
+    group: list[Example] = []
+    for example in ordered[: config.batch_size]:
+        if group and (len(group) + 1) * max(len(example), len(group[0])) > budget_tokens:
+            break
+        group.append(example)
+    return group
+
+
+def _tokens(group: Sequence[Example]) -> int:
+    return sum(map(len, group))
+
+
+def _between(rates: Sequence[tuple[float, float]], length: int) -> float:
+    """Seconds per token of an example of that length: straight lines between the measured ones."""
+    if length <= rates[0][0]:
+        return rates[0][1]
+    for (short, first), (long, second) in pairwise(rates):
+        if length <= long:
+            return first + (second - first) * (length - short) / max(long - short, 1e-9)
+    return rates[-1][1]
+
+
+def _pauses(steps: int, config: TrainingConfig) -> tuple[int, int]:
+    """Looks and checkpoints between the first step and the last."""
+    pause = max(SHORTEST_PAUSE_STEPS, steps // LOOKS_PER_RUN)
+    return (steps - 1) // (config.evaluation_steps or pause), (steps - 1) // (config.checkpoint_steps or pause)
+
+
+def _look_seconds(model: Any, task: Task, examples: Sequence[Example], config: TrainingConfig) -> float:
+    """One look at the validation split: some of it measured, the rest by its tokens."""
+    if not examples:
+        return 0.0
+    part = sorted(examples, key=len)[:: max(1, len(examples) // 16)]
+    began = time.monotonic()
+    measure(model, task, part, config.micro_batch_tokens)
+    return (time.monotonic() - began) * _tokens(examples) / _tokens(part)
+
+
+def _advice(made: Forecast, config: TrainingConfig, longest: Sequence[Example]) -> tuple[dict[str, Any], ...]:
+    """What would make it fit, with the numbers: memory above the standing part grows with the tokens at once."""
+    if made.fits:
+        return ()
+    room = HEADROOM * made.available_memory_bytes - made.standing_memory_bytes
+    moving = made.peak_memory_bytes - made.standing_memory_bytes
+    if room <= 0 or moving <= 0:
+        return ({"key": "forecast.advice_smaller", "values": {"standing": gigabytes(made.standing_memory_bytes)}},)
+    tokens = int(_tokens(longest) * room / moving)
+    if tokens >= len(longest[0]):
+        return ({"key": "forecast.advice_micro_batch", "values": {"tokens": max(64, tokens)}},)
+    values = {"tokens": tokens, "longest": len(longest[0])}
+    return ({"key": "forecast.advice_length", "values": values}, {"key": "forecast.advice_method", "values": {}})
+
+
+def gigabytes(size: int) -> str:
+    """`1.24` for so many billion bytes."""
+    return f"{size / 1e9:.2f}"
+
+
+def remaining_seconds(steps: Sequence[Step], total: int) -> tuple[float, float]:
+    """Seconds a live run still needs, as a range that narrows as it goes on.
+
+    From the pace of the whole run so far and that of its latest steps; what both leave open shrinks with the root of
+    the steps done.
+    """
+    last = steps[-1]
+    left = max(0, total - last.step)
+    first = steps[0]
+    behind = steps[max(0, len(steps) - 1 - max(10, len(steps) // 5))]
+    paces = [
+        (last.seconds - start.seconds) / (last.step - start.step) for start in (first, behind) if last.step > start.step
+    ] or [last.seconds / max(1, last.step)]
+    doubt = 1 + 0.5 / math.sqrt(max(1, last.step - first.step))
+    return left * min(paces) / doubt, left * max(paces) * doubt
+
+
+def sentence(made: Forecast, language: str) -> str:
+    """The forecast in one line."""
+    return say(
+        "forecast.line", language, steps=made.steps, low=duration(made.seconds_low), high=duration(made.seconds_high),
+        memory=gigabytes(made.peak_memory_bytes), available=gigabytes(made.available_memory_bytes),
+    )  # fmt: skip
+
+
+def beside_fact(made: Forecast, result: dict[str, Any], language: str) -> str:
+    """Forecast and fact of an ended run in one line; `result` is that of its state."""
+    return say(
+        "forecast.fact", language, low=duration(made.seconds_low), high=duration(made.seconds_high),
+        memory=gigabytes(made.peak_memory_bytes), took=duration(result["seconds"]),
+        used=gigabytes(result["peak_memory_bytes"]),
+    )  # fmt: skip
+
+
+def duration(seconds: float) -> str:
+    """`48 s`, `3 min 20 s`, `2 h 5 min`: units that both languages read."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
