@@ -113,7 +113,7 @@ def check(config: RunConfig, ranges: tuple[Range, ...]) -> None:
         raise ConfigError("search.no_ranges")
     for range_ in ranges:
         for value in range_.choices or (range_.low, range_.high):
-            with_value(config, {range_.field: int(value) if range_.whole else value})  # type: ignore[arg-type]
+            with_value(config, {range_.field: int(value) if range_.whole else value})
 
 
 def with_value(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
