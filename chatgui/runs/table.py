@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +72,7 @@ def thinned(losses: Sequence[float]) -> tuple[float, ...]:
     if len(losses) <= SPARK_POINTS:
         return tuple(losses)
     edges = [round(index * len(losses) / SPARK_POINTS) for index in range(SPARK_POINTS + 1)]
-    return tuple(
-        sum(losses[start:stop]) / (stop - start) for start, stop in zip(edges, edges[1:], strict=False) if stop > start
-    )
+    return tuple(sum(losses[start:stop]) / (stop - start) for start, stop in pairwise(edges) if stop > start)
 
 
 def disk_bytes(folder: Path) -> int:
