@@ -11,6 +11,7 @@ from chatgui.adapters import Adapter
 from chatgui.adapters.lora import Lora
 from chatgui.data.load import DataConfig
 from chatgui.errors import ConfigError
+from chatgui.evaluation.probes import ProbesConfig
 from chatgui.fields import Config, Elsewhere, Simple, build, flatten, unflatten
 from chatgui.tasks import Task
 from chatgui.tasks.chat import Chat
@@ -110,6 +111,7 @@ class RunConfig(Config):
     adapter: Annotated[Adapter, Simple()] = Lora()
     """How the model is changed: by a small adapter beside frozen weights, or all of it."""
     training: TrainingConfig = TrainingConfig()
+    probes: ProbesConfig = ProbesConfig()
     generation: Annotated[GenerationConfig, Elsewhere()] = GenerationConfig()
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatgui.config import RunConfig
 from chatgui.errors import ChatGuiError
-from chatgui.events import Checkpoint, Event, Finished, Notice, Resumed, Stage
+from chatgui.events import Checkpoint, Event, Finished, Notice, Resumed, Sample, Stage, Step
 from chatgui.runs.files import is_full, move_into_place, write_atomically
 from chatgui.runs.journal import Journal
 from chatgui.runs.store import Run, step_of
@@ -110,16 +110,67 @@ def _train(run: Run, journal: Journal) -> bool:
         return _leave(journal, journal.wish or "keep", start.step if start else 0, 0.0)
     journal.emit(Stage("training"))
     journal.set_state(state="running")
+    asking = _Asking(run, journal, prepared, model, start.step if start else -1)
+    if not start:
+        asking.before_training()
+    keep = _keeper(run, journal, circumstances)
+
+    def keep_and_ask(snapshot: "Snapshot") -> None:
+        keep(snapshot)
+        asking.ask(snapshot.step)
+
     try:
         outcome = train(
             model, config.task, prepared.train, prepared.validation, config.training,
-            emit=journal.emit, should_stop=journal.should_stop, keep=_keeper(run, journal, circumstances),
-            resume=start,
+            emit=asking.emit, should_stop=journal.should_stop, keep=keep_and_ask, resume=start,
         )  # fmt: skip
+        asking.ask(outcome.steps)
     except _Leave:
         last = journal.last_step
         return _leave(journal, journal.wish or "keep", last.step if last else 0, last.seconds if last else 0.0)
     return _end(run, journal, outcome, model, prepared)
+
+
+class _Asking:
+    """Has the probe prompts answered along the run. The first point of the chart does not wait for it."""
+
+    def __init__(self, run: Run, journal: Journal, prepared: "Prepared", model: Any, done: int) -> None:
+        """`done` is the step the run goes on from; what was answered later than that is asked again."""
+        from chatgui.evaluation.probes import Probes, probe_prompts, read_answers
+        from chatgui.models import context_tokens
+
+        config = prepared.config
+        rows = (*prepared.splits.validation, *prepared.splits.test, *prepared.splits.train[:50])
+        prompts = probe_prompts(config.probes, rows) if config.task.HEAD == "AutoModelForCausalLM" else []
+        room = context_tokens(config.model) - config.adapter.virtual_tokens
+        self.run = run
+        self.journal = journal
+        self.model = model
+        self.probes = Probes(prompts, prepared.template, room, config.probes.max_new_tokens)
+        self.asked = {step for step in read_answers(run.samples) if step <= done}
+
+    def before_training(self) -> None:
+        """Ask a model that cannot be asked later what it was before: one without an adapter to switch off."""
+        if not hasattr(self.model, "disable_adapter"):
+            self.ask(0)
+
+    def emit(self, event: Event) -> None:
+        """Pass an event on; after the first step the base answers, its adapter switched off."""
+        self.journal.emit(event)
+        if isinstance(event, Step) and 0 not in self.asked and hasattr(self.model, "disable_adapter"):
+            self.ask(0, base=True)
+
+    def ask(self, step: int, *, base: bool = False) -> None:
+        """Once a step."""
+        from chatgui.evaluation.probes import append_answers
+
+        if step in self.asked:
+            return
+        self.asked.add(step)
+        answers = self.probes.answer(self.model, step, base=base)
+        append_answers(self.run.samples, answers)
+        for answer in answers:
+            self.journal.emit(Sample(step, answer.prompt[-1]["content"], answer.text))
 
 
 def _end(run: Run, journal: Journal, outcome: "Outcome", model: Any, prepared: "Prepared") -> bool:

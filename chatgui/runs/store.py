@@ -99,6 +99,11 @@ class Run:
         return self.folder / "scorecard.json"
 
     @property
+    def samples(self) -> Path:
+        """Answers to the probe prompts along the run: `evaluation.probes` reads and writes it."""
+        return self.folder / "samples.jsonl"
+
+    @property
     def log(self) -> Path:
         """Everything the worker printed."""
         return self.folder / "log.txt"
@@ -261,6 +266,7 @@ class Run:
     def forget_events(self) -> None:
         """Remove the curve: the run begins anew."""
         (self.folder / "events.jsonl").unlink(missing_ok=True)
+        self.samples.unlink(missing_ok=True)
 
     def forget_weights(self) -> None:
         """Remove what was learnt: the result and the checkpoints."""

@@ -19,6 +19,7 @@ from chatgui.text import say
 from chatgui.training.loop import total_steps
 from chatgui.ui import live
 from chatgui.ui.form import Form
+from chatgui.ui.probe_panel import place, probe_panel
 from chatgui.ui.session import QUIET, Selection, Session, Teaching, bind, label
 
 TITLE = "tab.train"
@@ -34,6 +35,7 @@ def build(session: Session) -> None:
             start = gr.Button(label("train.start"), variant="primary", size="lg", elem_id="start")
         with gr.Column(scale=3, min_width=340):
             panel = live.run_panel(workspace)
+            probes = probe_panel(workspace)
 
     named: dict[str, Any] = {"selection": session.selection, **form.components}
     refresh = bind(ready, workspace, form)
@@ -61,6 +63,8 @@ def build(session: Session) -> None:
     )
     session.selection.change(_run_of, session.selection, panel, **QUIET)
     panel.ended(bind(load_ahead, workspace), session.selection, None, **QUIET)
+    session.selection.change(lambda selection: place(selection.run or ""), session.selection, probes, **QUIET)
+    panel.choose_step(_step_of, None, probes, **QUIET)
     panel.ended(refresh, inputs_kwargs=named, outputs=[card, start], **QUIET)
     panel.open_chat(lambda: gr.Tabs(selected="chat"), None, session.tabs, **QUIET)
     _scripts(workspace)
@@ -87,6 +91,11 @@ def _draw_form() -> Form:
         form.draw(lambda knob: not knob.simple)
     form.wire()
     return form
+
+
+def _step_of(event: gr.EventData) -> str:
+    """The answers beside the point of the chart that was clicked."""
+    return place(str(event.run), int(event.step))
 
 
 def take_wish(form: Form, language: str, selection: Selection, taken: tuple[Any, ...]) -> Any:
