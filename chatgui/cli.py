@@ -103,6 +103,11 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument("config", metavar="CONFIG.yaml|SEARCH")
     search.add_argument("--range", action="append", default=[], metavar="FIELD=RANGE", help=say("cli.range", LANGUAGE))
     _add_own_flags(search, SearchConfig, "search.")
+    predict = verb("predict", _predict)
+    predict.add_argument("name", metavar="RUN")
+    predict.add_argument("file", metavar="FILE")
+    predict.add_argument("--side", choices=("tuned", "base"), default="tuned", help=say("cli.side", LANGUAGE))
+    predict.add_argument("--out", metavar="FILE.jsonl", help=say("cli.predict_out", LANGUAGE))
     data_prefixes = ("data.", "task.", "training.max_length_tokens")
     for command, prefixes in ((data, data_prefixes), (train, ("",)), (search, ("",))):
         _add_flags(command, prefixes, lambda knob: f"--{knob.name}")
@@ -410,6 +415,41 @@ def _named(row: dict[str, Any]) -> dict[str, Any]:
     return {"trial": row["trial"], "run": row["run"], "loss": loss, "values": values}
 
 
+def _predict(options: argparse.Namespace) -> int:
+    from chatgui.predict import Predictor, predict_rows, stream_rows
+
+    run = store.find_run(store.home_folder(options.home), options.name)
+    predictor = Predictor(run.config, run.result_folder())
+
+    def tell(done: int) -> None:
+        if sys.stderr.isatty() or options.out:
+            print("\r" + say("predict.progress", LANGUAGE, done=done), end="", file=sys.stderr, flush=True)
+
+    rows = predict_rows(predictor, stream_rows(Path(options.file)), options.side, tell)
+    if options.out:
+        with Path(options.out).open("w", encoding="utf-8") as stream:
+            stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        print(file=sys.stderr)
+        return 0
+    _print_rows(rows, options.json, _predicted)
+    return 0
+
+
+def _predicted(row: dict[str, Any]) -> str:
+    """A prediction in one line: the label with its probability, the names found, or the best candidates."""
+    if "error" in row:
+        said = row["error"]
+    elif "ranking" in row:
+        pairs = zip(row["ranking"], row["scores"], strict=True)
+        said = "  ".join(f"{name} ({score:.3f})" for name, score in pairs)
+    elif "entities" in row:
+        said = "  ".join(f"{each['text']} [{each['type']}]" for each in row["entities"]) or "-"
+    else:
+        chance = row["scores"].get(row["label"]) if isinstance(row["label"], str) else None
+        said = f"{row['label']}" + (f"  {chance:.3f}" if chance is not None else "")
+    return f"{row['row']:>6}  {said}"
+
+
 def _evaluate(options: argparse.Namespace) -> int:
     from chatgui.runs.scoring import score
 
@@ -420,5 +460,18 @@ def _evaluate(options: argparse.Namespace) -> int:
         return 0
     print(f"{row['split']}: {row['rows']} rows")
     for side in ("base", "tuned"):
-        print(f"  {side:6} loss {row[side]['loss']:.4f}  perplexity {row[side]['perplexity']:.2f}")
+        numbers = {name: value for name, value in row[side].items() if isinstance(value, float)}
+        print(f"  {side:6} " + "  ".join(f"{name} {value:.4f}" for name, value in numbers.items()))
+        for name in ("classes", "entities"):
+            _print_table(row[side].get(name, {}))
     return 0
+
+
+def _print_table(table: dict[str, dict[str, float]]) -> None:
+    """Precision, recall, F1 and support by row, as scikit-learn and seqeval print them."""
+    width = max([12, *map(len, table)])
+    if table:
+        print(f"\n{'':>{width}} {'precision':>10} {'recall':>10} {'f1-score':>10} {'support':>10}")
+    for name, row in table.items():
+        cells = "".join(f" {row[column]:>10.4f}" for column in ("precision", "recall", "f1"))
+        print(f"{name:>{width}}{cells} {row['support']:>10}")
