@@ -22,7 +22,9 @@ from chatgui.runs.store import LIVE, Run, create_run, find_run, list_runs
 from chatgui.runs.worker import TrainingThread
 
 if TYPE_CHECKING:
+    from chatgui.generation.assistant import Library
     from chatgui.generation.pair import Pair
+    from chatgui.predict import Predictor
     from chatgui.tokens.template import Template
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,8 @@ class Workspace:
             raise RunError("run.cannot_write", path=str(home), reason=error.strerror or str(error)) from error
         self.training = TrainingThread(home)
         self._pairs: dict[tuple[str, int], Pair] = {}
+        self._predictors: dict[tuple[str, int], Predictor] = {}
+        self.library = lru_cache(maxsize=2)(_load_library)
         self._loading = threading.Lock()
         self.reports = Reports(home)
         self._datasets = lru_cache(maxsize=4)(lambda config, changed: edited(load(config), config))
@@ -139,6 +143,31 @@ class Workspace:
             self._pairs[_result(run)] = pair  # last in the dict: used last
             return pair
 
+    def predictor(self, run: Run) -> "Predictor":
+        """What a run that classifies, tags or ranks says of rows; its models are loaded when they are first asked.
+
+        Raises RunError when the run kept no result, or replies instead.
+        """
+        folder = run.result_folder()
+        with self._loading:
+            found = self._predictors.pop(_result(run), None)
+            if found is None:
+                from chatgui.predict import Predictor
+
+                while len(self._predictors) >= PAIRS_KEPT:
+                    self._predictors.pop(next(iter(self._predictors)))
+                found = Predictor(run.config, folder)
+            self._predictors[_result(run)] = found
+            return found
+
+    def predicting_runs(self) -> list[str]:
+        """Ids of the runs with a result that classifies, tags or ranks, newest first."""
+        return [run.id for run in self.runs() if run.has_model and _predicts(run)]
+
+    def runs_of_task(self, kind: str) -> list[str]:
+        """Ids of the runs with a result of one kind of task, newest first."""
+        return [run.id for run in self.runs() if run.has_model and _kind(run) == kind]
+
     def prefetch(self, run: Run) -> None:
         """Begin to load the pair of a run, so that the first message need not wait. Its errors wait for `pair`."""
         if run.has_model and not self.has_pair(run):
@@ -172,6 +201,26 @@ def _is_live(run: Run) -> bool:
         return run.state().state in LIVE
     except RunError:  # one broken folder must not take the page away from all others
         return False
+
+
+def _predicts(run: Run) -> bool:
+    try:
+        return run.config.task.PREDICTS
+    except ChatGuiError:  # a folder somebody else left half
+        return False
+
+
+def _kind(run: Run) -> str:
+    try:
+        return run.config.task.kind
+    except ChatGuiError:
+        return ""
+
+
+def _load_library(files: tuple[str, ...]) -> "Library":
+    from chatgui.generation.assistant import Library, read_passages
+
+    return Library(read_passages([Path(file) for file in files]))
 
 
 def _load_template(model: Any) -> "Template":

@@ -66,7 +66,7 @@ def build(session: Session) -> None:
     session.selection.change(lambda selection: place(selection.run or ""), session.selection, probes, **QUIET)
     panel.choose_step(_step_of, None, probes, **QUIET)
     panel.ended(refresh, inputs_kwargs=named, outputs=[card, start], **QUIET)
-    panel.open_chat(lambda: gr.Tabs(selected="chat"), None, session.tabs, **QUIET)
+    panel.open_chat(bind(place_of, workspace), session.selection, session.tabs, **QUIET)
     _scripts(workspace)
 
 
@@ -171,6 +171,12 @@ def start_run(workspace: Workspace, form: Form, language: str, selection: Select
     if before:
         gr.Info(say("train.queued_behind", language, run=before.id), title="ChatGUI")
     return replace(selection, run=run.id)
+
+
+def place_of(workspace: Workspace, language: str, selection: Selection) -> Any:
+    """The tab in which the run's result shows what it learnt: Chat, or Try for one that does not reply."""
+    predicts = selection.run is not None and workspace.run(selection.run).config.task.PREDICTS
+    return gr.Tabs(selected="trial" if predicts else "chat")
 
 
 def load_ahead(workspace: Workspace, language: str, selection: Selection) -> None:

@@ -1,0 +1,145 @@
+"""The support assistant: a question, the passages of the user's own documents that fit it, and a reply from them.
+
+Below a threshold it does not ask the model at all: it says that it does not know. Knows no page.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from chatgui.config import GenerationConfig
+from chatgui.errors import DataError
+from chatgui.fields import Config
+from chatgui.generation.compare import Messages, compare_prompts
+from chatgui.generation.pair import Pair
+from chatgui.generation.retrieval import Index
+
+SUFFIXES = (".md", ".txt", ".csv", ".pdf")
+LONGEST_PASSAGE = 800
+"""Characters; longer paragraphs are cut at a line or sentence."""
+
+
+class Retrieval(Config):
+    """How documents are searched."""
+
+    passages: int = Field(2, ge=1, le=10)
+    """Passages put before the question; more say more and leave less room for the reply."""
+    threshold: float = Field(1.5, ge=0)
+    """BM25 score below which the answer is "I don't know"; higher is more careful."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A piece of a document that can be found and shown."""
+
+    source: str
+    text: str
+    found_by: str
+    """What is searched: the text, or of an answered question also the question."""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A passage and how well it fits."""
+
+    passage: Passage
+    score: float
+
+
+def read_passages(files: Sequence[Path]) -> list[Passage]:
+    """Passages of Markdown, text, CSV (question, answer) and PDF files. Raises DataError for others, and for none."""
+    passages = [passage for file in files for passage in _read(file)]
+    if not passages:
+        raise DataError("apply.no_passages", files=", ".join(file.name for file in files))
+    return passages
+
+
+def _read(file: Path) -> list[Passage]:
+    suffix = file.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise DataError("data.suffix_unknown", source=file.name, found=suffix or "-", allowed=", ".join(SUFFIXES))
+    if suffix == ".pdf":
+        return [Passage(f"{file.name}, p. {page}", text, text) for page, text in _pdf_pages(file)]
+    content = file.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("gb18030", "replace")
+    if suffix == ".csv":
+        return _answered(file.name, text)
+    return [Passage(file.name, piece, piece) for piece in _pieces(text)]
+
+
+def _answered(name: str, text: str) -> list[Passage]:
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    columns = list(rows.fieldnames or ())
+    if len(columns) < 2:
+        raise DataError("apply.csv_columns", source=name, found=", ".join(columns))
+    asked, answer = (next((c for c in columns if c.casefold() == wanted), columns[at])
+                     for at, wanted in enumerate(("question", "answer")))  # fmt: skip
+    return [
+        Passage(f"{name}, {rows.line_num}", str(row[answer]), f"{row[asked]}\n{row[answer]}")
+        for row in rows
+        if row[answer]
+    ]
+
+
+def _pdf_pages(file: Path) -> list[tuple[int, str]]:
+    try:
+        import pypdf
+    except ImportError as error:
+        raise DataError("apply.no_pypdf", source=file.name) from error
+    try:
+        pages = [(number, page.extract_text()) for number, page in enumerate(pypdf.PdfReader(file).pages, 1)]
+    except (pypdf.errors.PyPdfError, OSError, ValueError) as error:
+        raise DataError("data.unreadable", source=file.name, reason=str(error)) from error
+    return [(number, piece) for number, text in pages for piece in _pieces(text)]
+
+
+def _pieces(text: str) -> list[str]:
+    """Paragraphs, a heading kept with what follows it."""
+    pieces: list[str] = []
+    heading = ""
+    for block in re.split(r"\n\s*\n", text):
+        block = block.strip()
+        if block.startswith("#") and "\n" not in block:
+            heading = block.lstrip("# ")
+        elif block:
+            whole = f"{heading}\n{block}" if heading else block
+            pieces += [whole[at : at + LONGEST_PASSAGE] for at in range(0, len(whole), LONGEST_PASSAGE)]
+    return pieces
+
+
+class Library:
+    """Passages that can be searched."""
+
+    def __init__(self, passages: Sequence[Passage]) -> None:
+        self.passages = tuple(passages)
+        self._index = Index([passage.found_by for passage in passages])
+
+    def search(self, question: str, settings: Retrieval) -> list[Hit]:
+        """The best passages above the threshold, best first; empty when nothing fits."""
+        scores = self._index.scores(question)
+        best = sorted(range(len(scores)), key=lambda place: -scores[place])[: settings.passages]
+        return [Hit(self.passages[at], scores[at]) for at in best if scores[at] >= max(settings.threshold, 1e-9)]
+
+
+def grounded(question: str, hits: Sequence[Hit]) -> Messages:
+    """The question with its passages before it."""
+    context = "\n\n".join(hit.passage.text for hit in hits)
+    return [{"role": "user", "content": f"{context}\n\n{question}"}]
+
+
+def answer(pair: Pair, question: str, hits: Sequence[Hit], settings: GenerationConfig) -> dict[str, Any]:
+    """Replies of the fine-tuned model `with` and `without` the passages; `with` is None when there are none."""
+    plain: Messages = [{"role": "user", "content": question}]
+    prompts = [plain, grounded(question, hits)] if hits else [plain]
+    rows = list(compare_prompts(pair, prompts, settings))
+    texts = [row.get("error") or row["tuned"]["text"] for row in rows]
+    return {"without": texts[0], "with": texts[1] if hits else None}

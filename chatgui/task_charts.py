@@ -1,0 +1,70 @@
+"""Results of tasks -> Plotly figures, in plain values: confusion of labels, shares of a stream. Pure."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from chatgui.text import DEFAULT_LANGUAGE, say
+
+MOST_LABELS = 20
+"""Rows and columns of a confusion matrix that a person can read; of more labels the most confused are shown."""
+MARGIN = {"l": 90, "r": 20, "t": 40, "b": 70}
+
+
+def confusion_figure(scores: Mapping[str, Any], title: str, language: str = DEFAULT_LANGUAGE) -> dict[str, Any]:
+    """True labels down, predicted ones across; each cell the share of its row, its count on it."""
+    labels, counts = scores["labels"], scores["confusion"]
+    order = range(len(labels))
+    if len(labels) > MOST_LABELS:
+        wrong = {i: sum(counts[i]) - counts[i][i] + sum(row[i] for row in counts) - counts[i][i] for i in order}
+        order = sorted(sorted(order, key=lambda i: -wrong[i])[:MOST_LABELS])  # type: ignore[assignment]
+    shares = [[counts[i][j] / max(1, sum(counts[i])) for j in order] for i in order]
+    names = [labels[i] for i in order]
+    return {
+        "data": [
+            {
+                "type": "heatmap", "x": names, "y": names, "z": shares, "zmin": 0, "zmax": 1, "colorscale": "Blues",
+                "text": [[counts[i][j] for j in order] for i in order], "texttemplate": "%{text}", "showscale": False,
+            }
+        ],
+        "layout": {
+            "title": {"text": title}, "margin": MARGIN, "height": 360,
+            "xaxis": {"title": {"text": say("figure.predicted", language)}, "type": "category", "automargin": True},
+            "yaxis": {
+                "title": {"text": say("figure.true", language)}, "type": "category", "autorange": "reversed",
+                "automargin": True,
+            },
+        },
+    }  # fmt: skip
+
+
+def share_figure(
+    table: Mapping[str, Mapping[date, Counter[str]]], label: str, marked: Sequence[tuple[str, str]],
+    language: str = DEFAULT_LANGUAGE,
+) -> dict[str, Any]:  # fmt: skip
+    """The share of one label by day, a line a topic; `marked` (day, topic) are the alerts."""
+    dashes = ("solid", "dash", "dot", "dashdot", "longdash")
+    traces = []
+    for place, (topic, days) in enumerate(sorted(table.items())):
+        ordered = sorted(days)
+        share = [days[day][label] / days[day].total() for day in ordered]
+        hit = [(day.isoformat(), topic) in set(marked) for day in ordered]
+        traces.append(
+            {
+                "type": "scatter", "mode": "lines+markers", "name": topic, "x": [day.isoformat() for day in ordered],
+                "y": share, "line": {"width": 2, "dash": dashes[place % len(dashes)]},
+                "marker": {
+                    "size": [13 if each else 5 for each in hit],
+                    "symbol": ["x" if each else "circle" for each in hit],
+                },
+            }
+        )  # fmt: skip
+    return {
+        "data": traces,
+        "layout": {
+            "title": {"text": say("figure.share", language, label=label)}, "margin": MARGIN, "height": 360,
+            "yaxis": {"tickformat": ".0%", "rangemode": "tozero"}, "hovermode": "x unified",
+            "legend": {"orientation": "h", "y": -0.2},
+        },
+    }  # fmt: skip
