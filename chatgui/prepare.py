@@ -67,7 +67,8 @@ def prepare(config: RunConfig) -> Prepared:
             reason=first.reason,
         )  # fmt: skip
     train, validation = (
-        tuple(config.task.arrange(list(encoded[name].examples), limit)) for name in ("train", "validation")
+        tuple(config.task.arrange(list(encoded[name].examples), limit)) if encoded[name].examples else ()
+        for name in ("train", "validation")
     )
     return Prepared(config, dataset, splits, template, limit, encoded["train"], train, validation)
 

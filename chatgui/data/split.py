@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from chatgui.data.conversation import Choice, Item, Row, fingerprint
 from chatgui.data.edit import with_edits
@@ -18,6 +19,7 @@ from chatgui.data.quality.balance import labels_of
 from chatgui.data.quality.duplicates import Places, copies_of
 from chatgui.data.quality.remedies import looks_at_rows, mends, unwanted
 from chatgui.data.quality.words import text_of
+from chatgui.data.rows import Rows
 from chatgui.data.selected import Selected
 from chatgui.errors import DataError
 
@@ -56,9 +58,9 @@ def split(rows: Sequence[Row], config: DataConfig, copies: tuple[Places, Places]
     if copies is not None:
         cleaning.copies = copies
     kept = cleaning.kept()
-    assigned = [_assigned(row, config) for row in (cleaning.rows[place] for place in kept.tolist())]
-    parts = {name: kept[[found == name for found in assigned]] for name in NAMES}
-    pool = kept[[found in (None, "train") for found in assigned]]
+    assigned = _assigned(cleaning.rows, config)[kept]
+    parts = {name: kept[assigned == name] for name in NAMES}
+    pool = kept[(assigned == "") | (assigned == "train")]
     if not len(pool):
         raise DataError("data.no_train", rows=len(rows))
     taken = _take(cleaning, pool, config, {name for name in NAMES if len(parts[name])})
@@ -135,11 +137,19 @@ class _Items(Sequence[Item]):
         return (row.item for row in self._rows)
 
 
-def _assigned(row: Row, config: DataConfig) -> str | None:
-    """The split that the source names for a row, in the way the config says."""
+def _assigned(rows: Selected, config: DataConfig) -> npt.NDArray[np.str_]:
+    """(N,) the split that the source names for each row, in the way the config says; empty where it names none."""
     if config.split_by != "column":
-        return row.split
-    return SPLIT_NAMES.get(str(_value(row, config.split_column)).strip().lower())
+        return source_splits(rows.rows)
+    values = (str(_value(row, config.split_column)).strip().lower() for row in rows)
+    return np.array([SPLIT_NAMES.get(value, "") for value in values])
+
+
+def source_splits(rows: Sequence[Row]) -> npt.NDArray[np.str_]:
+    """(N,) the split that the files of a source stand for; no row is read for it where that can be helped."""
+    if isinstance(rows, Rows):
+        return np.repeat([part.split or "" for part in rows.parts], [len(part.good) for part in rows.parts])
+    return np.array([row.split or "" for row in rows])
 
 
 def _value(row: Row, column: str | None) -> object:

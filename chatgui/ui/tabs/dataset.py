@@ -14,7 +14,7 @@ from chatgui.data.conversation import Document
 from chatgui.data.formats import FORMATS as KNOWN_FORMATS
 from chatgui.data.load import DataConfig, Dataset, load, samples
 from chatgui.data.split import NAMES as SPLITS
-from chatgui.data.split import Splits
+from chatgui.data.split import Splits, source_splits
 from chatgui.errors import ChatGuiError, DataError
 from chatgui.fields import build_flat
 from chatgui.runs.workspace import Workspace
@@ -410,7 +410,7 @@ def summary_html(workspace: Workspace, language: str, data: DataConfig) -> str:
 
 
 def _notes(dataset: Dataset, splits: Splits, data: DataConfig, language: str) -> Iterator[str]:
-    own = {row.split for row in dataset.rows}
+    own = set(source_splits(dataset.rows).tolist())
     if data.format != "auto":
         yield say("dataset.note.forced", language)
     if "test" in own:
@@ -421,7 +421,7 @@ def _notes(dataset: Dataset, splits: Splits, data: DataConfig, language: str) ->
         yield say("dataset.note.no_validation", language)
     if data.test_fraction and not splits.test:
         yield say("dataset.note.no_test", language)
-    if all(isinstance(row.item, Document) for row in dataset.rows):
+    if isinstance(dataset.rows[0].item, Document):
         yield say("dataset.note.text", language)
 
 
@@ -439,9 +439,9 @@ def show_raw(
     workspace: Workspace, language: str, data: DataConfig, number: int, part: str
 ) -> tuple[Any, view.Page, str]:
     """One page of the rows as they stood in the source."""
-    rows = [row for _, row, _ in chosen(workspace, data, part)]
+    rows = chosen(workspace, data, part)
     page = view.page_of(len(rows), number, ROWS_A_PAGE)
-    headers, cells = view.raw_table(rows[page.start : page.stop], language)
+    headers, cells = view.raw_table([row for _, row, _ in rows[page.start : page.stop]], language)
     columns = max(1, len(headers) - 2)
     widths = ["14%", "8%", *[f"{78 // columns}%"] * columns] if columns < 4 else ["120px", "70px", *["220px"] * columns]
     table = gr.update(value={"headers": headers, "data": cells}, column_widths=widths)

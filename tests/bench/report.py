@@ -1,0 +1,113 @@
+"""Time and memory of the data report on a long file of varied real dialogues.
+
+`python -m tests.bench.report [--rows 1000000] [--json] [--quick]`; needs CHATGUI_TEST_DATA. The memory is that of this
+process and of all it started, sampled four times a second.
+"""
+
+import argparse
+import json
+import os
+import random
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from chatgui.config import RunConfig
+from chatgui.data.load import load
+from chatgui.data.split import split
+from chatgui.fields import build
+from chatgui.measure import measure
+from chatgui.report import prepared_config, report
+from chatgui.ui.dataset.editing import FOUND_A_PAGE, matches
+
+
+class Memory(threading.Thread):
+    """The largest resident size of this process with its children, and of the largest one alone."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.total_bytes = self.largest_bytes = 0
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        process = psutil.Process()
+        while not self.ended.wait(0.25):
+            sizes = []
+            for one in [process, *process.children(recursive=True)]:
+                try:
+                    sizes.append(one.memory_info().rss)
+                except psutil.NoSuchProcess:
+                    continue
+            self.total_bytes = max(self.total_bytes, sum(sizes))
+            self.largest_bytes = max(self.largest_bytes, *sizes)
+
+
+def write(path: Path, rows: int) -> None:
+    """Dialogues of SGD, each time with other words, so that few of them are copies."""
+    source = Path(os.environ["CHATGUI_TEST_DATA"]) / "data/sgd/sgd_dev_messages.jsonl"
+    talks = [json.loads(line) for line in source.read_text(encoding="utf-8").splitlines()]
+    rng = random.Random(0)
+    words = sorted({word for talk in talks for message in talk["messages"] for word in message["content"].split()})
+    with path.open("w", encoding="utf-8") as stream:
+        for number in range(rows):
+            messages = [dict(message) for message in talks[number % len(talks)]["messages"]]
+            for message in messages:
+                said = message["content"].split()
+                for place in rng.sample(range(len(said)), len(said) // 3):
+                    said[place] = rng.choice(words)
+                message["content"] = " ".join(said)
+            stream.write(json.dumps({"messages": messages}) + "\n")
+
+
+def timed(row: dict[str, Any], name: str, act: Callable[[], Any]) -> Any:
+    start = time.perf_counter()
+    result = act()
+    row[f"{name}_seconds"] = round(time.perf_counter() - start, 2)
+    return result
+
+
+def bench(rows: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "long.jsonl"
+        write(path, rows)
+        row: dict[str, Any] = {"rows": rows, "megabytes": path.stat().st_size // 2**20}
+        memory = Memory()
+        memory.start()
+        config = build(RunConfig, {"data": {"source": str(path)}})
+        dataset = timed(row, "load", lambda: load(config.data, Path(folder) / "cache"))
+        splits = timed(row, "split", lambda: split(dataset.rows, config.data))
+        timed(row, "page", lambda: splits.train[rows // 2 : rows // 2 + 10])
+        timed(row, "search", lambda: matches(dataset.rows, "restaurant", FOUND_A_PAGE + 1))
+        timed(row, "search_for_nothing", lambda: matches(dataset.rows[:100_000], "no such word here", 1))
+        fitted = prepared_config(config, dataset)
+        measures = timed(row, "measure", lambda: measure(fitted, dataset.rows))
+        found = timed(row, "findings", lambda: report(dataset, fitted, splits, measures))
+        memory.ended.set()
+        memory.join()
+        row["findings"] = {finding.kind: finding.count for finding in found.findings}
+        row["largest_process_mb"] = memory.largest_bytes // 2**20
+        row["all_processes_mb"] = memory.total_bytes // 2**20
+        return row
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="20,000 rows")
+    options = parser.parse_args()
+    row = bench(20_000 if options.quick else options.rows)
+    if options.json:
+        print(json.dumps(row))
+        return
+    for name, value in row.items():
+        print(f"{name:28} {value}")
+
+
+if __name__ == "__main__":
+    main()
