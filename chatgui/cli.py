@@ -36,6 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
         arguments.insert(0, "ui")
     options = _parser().parse_args(arguments)
+    if getattr(options, "home", None):
+        os.environ["CHATGUI_HOME"] = str(store.home_folder(options.home))  # caches of whatever is started go there too
     warnings.simplefilter("ignore", FutureWarning)  # what libraries tell each other is not for a terminal's reader
     try:
         return options.run(options)
@@ -68,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     ui.add_argument("--host", default="127.0.0.1")
     ui.add_argument("--port", type=int, default=7860)
     ui.add_argument("--auth", metavar="USER:PASSWORD")
+    ui.add_argument(
+        "--data-folder", metavar="DIR", type=Path, action="append", default=[], help=say("cli.data_folder", LANGUAGE)
+    )
     data = verb("data", _data)
     data.add_argument("source", metavar="FILE_OR_HUB_ID")
     data.add_argument("--tokenizer", metavar="MODEL", default="starter")
@@ -153,7 +158,10 @@ def _print_rows(rows: Iterable[dict[str, Any]], as_json: bool, line: Callable[[d
 def _ui(options: argparse.Namespace) -> int:
     from chatgui.ui.app import serve
 
-    serve(home=store.home_folder(options.home), host=options.host, port=options.port, auth=options.auth)
+    serve(
+        home=store.home_folder(options.home), host=options.host, port=options.port, auth=options.auth,
+        data_folders=options.data_folder,
+    )  # fmt: skip
     return 0
 
 

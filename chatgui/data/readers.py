@@ -230,7 +230,8 @@ def _row(cells: list[str], header: list[str]) -> Raw:
 def _shape(head: Sequence[str], name: str) -> tuple[dict[str, Any], list[str], bool]:
     """How a table's cells are written (for `csv.reader`), its header, and whether that stands in its first line."""
     tried = [(dialect, _parsed(head, dialect)) for dialect in _dialects(head)]
-    dialect, rows = max(tried, key=lambda each: _regularity(each[1]))
+    own = "\t" if ".tsv" in name.lower() else ","
+    dialect, rows = max(tried, key=lambda each: _regularity(each[1], each[0]["delimiter"] == own))
     if not rows:
         raise DataError("data.empty_file", source=name)
     first = [cell.lstrip("\ufeff").strip() for cell in rows[0]]
@@ -262,12 +263,12 @@ def _parsed(head: Sequence[str], dialect: dict[str, Any]) -> list[list[str]]:
             rows.append([])
 
 
-def _regularity(rows: list[list[str]]) -> tuple[float, int]:
-    """Share of the rows as wide as the first one, worth something from two columns on; then the width."""
+def _regularity(rows: list[list[str]], is_own: bool) -> tuple[float, bool, int]:
+    """Share of the rows as wide as the first one, worth something from two columns on; then what the ending says."""
     width = len(rows[0]) if rows else 0
     whole = rows[:-1] if len(rows) > 1 else rows  # the last one may go on beyond the head
     share = sum(len(row) == width for row in whole) / max(1, len(whole))
-    return (share if width > 1 else 0.3), width
+    return (round(share, 1) if width > 1 else 0.3), is_own, width
 
 
 def _is_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:

@@ -192,6 +192,7 @@ def _is_chinese(sample: bytes, found: str) -> bool:
 
     Korean text lies in the same range, but never beyond its first half, and has no Chinese punctuation.
     """
+    sample = re.sub(rb"[\x81-\xfe][0-9][\x81-\xfe][0-9]", b"", sample)  # GB 18030's rare ones take four bytes
     pairs = re.findall(rb"[\x81-\xfe][\x40-\xfe]", sample)
     common = sum((0xB0 <= pair[0] <= 0xD7 and pair[1] >= 0xA1) or 0xA1 <= pair[0] <= 0xA3 for pair in pairs)
     beyond = any(0xC8 < pair[0] <= 0xD7 or pair in (b"\xa3\xac", b"\xa1\xa3") for pair in pairs)

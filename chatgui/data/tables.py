@@ -121,14 +121,20 @@ class Cache:
     """Files that can be made again, in one folder; a temporary one when that cannot be written."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self._wanted = folder
+
+    @cached_property
+    def folder(self) -> Path:
+        """Made when something is put into it."""
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if not os.access(folder, os.W_OK):
-                raise PermissionError
+            self._wanted.mkdir(parents=True, exist_ok=True)
+            if os.access(self._wanted, os.W_OK):
+                return self._wanted
         except OSError:
-            self.folder = Path(tempfile.mkdtemp(prefix="chatgui-"))
-            finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+            pass
+        folder = Path(tempfile.mkdtemp(prefix="chatgui-"))
+        finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return folder
 
     def spooled(self, key: str, rows: Callable[[], Iterable[RawRow]]) -> Lines:
         """Rows as a file of lines, written unless they have been. Raises DataError when the disk is full."""

@@ -6,15 +6,15 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chatgui.config import RunConfig
-from chatgui.data.load import DataConfig, Dataset, find, load
+from chatgui.data.load import SAMPLES, DataConfig, Dataset, find, load, peek
 from chatgui.data.split import Splits, split
-from chatgui.errors import ChatGuiError, RunError
+from chatgui.errors import ChatGuiError, DataError, RunError
 from chatgui.measure import edited
 from chatgui.report import Report, prepared_config, report
 from chatgui.runs.reports import Job, Reports, unmeasured
@@ -35,9 +35,13 @@ PAIRS_KEPT = 2
 class Workspace:
     """The runs of one home. Safe to use from several threads."""
 
-    def __init__(self, home: Path) -> None:
-        """Raises RunError when the home cannot be written."""
+    def __init__(self, home: Path, data_folders: Sequence[Path] | None = None) -> None:
+        """`data_folders` are open to whoever uses the page, beside samples and uploads; None opens all the disk.
+
+        Raises RunError when the home cannot be written.
+        """
         self.home = home
+        self.data_folders = data_folders
         try:
             (home / "runs").mkdir(parents=True, exist_ok=True)
             (home / "uploads").mkdir(exist_ok=True)
@@ -51,13 +55,16 @@ class Workspace:
         self.library = lru_cache(maxsize=2)(_load_library)
         self._loading = threading.Lock()
         self.reports = Reports(home)
-        self._datasets = lru_cache(maxsize=4)(lambda config, changed: edited(load(config), config))
+        self._datasets = lru_cache(maxsize=4)(
+            lambda config, changed: edited(load(config, home / "cache" / "data"), config)
+        )
         self._splits = lru_cache(maxsize=8)(lambda config, changed: split(self.dataset(config).rows, config))
         self._found = lru_cache(maxsize=4)(self._find)
         self._templates = lru_cache(maxsize=8)(_load_template)
 
     def start_run(self, config: RunConfig) -> Run:
-        """Queue a run; the training thread takes it as soon as no other is live."""
+        """Queue a run; the training thread takes it as soon as no other is live. Raises DataError for closed data."""
+        self.check_source(config.data)
         run = create_run(self.home, config)
         self.training.wake()
         return run
@@ -83,8 +90,33 @@ class Workspace:
         """The run that is training now, if one is."""
         return next((run for run in self.runs() if _is_live(run)), None)
 
+    def check_source(self, config: DataConfig) -> Path | None:
+        """Where the data lies, None for the hub. Raises DataError for a folder that is not open to the page.
+
+        What does not exist there is refused alike, so that nobody can feel for the names of files.
+        """
+        outside = DataError("data.not_allowed", source=config.source)
+        if self.data_folders is None:
+            return find(config.source)
+        try:
+            path = find(config.source)
+        except DataError:
+            if Path(config.source).is_absolute() or config.source.startswith(("~", ".")):
+                raise outside from None
+            raise
+        allowed = (self.home / "uploads", SAMPLES, *self.data_folders)
+        if path is not None and not any(path.resolve().is_relative_to(folder.resolve()) for folder in allowed):
+            raise outside
+        return path
+
+    def peek(self, config: DataConfig) -> Dataset:
+        """The first rows, soon. Raises DataError as `dataset` does."""
+        self.check_source(config)
+        return peek(config)
+
     def dataset(self, config: DataConfig) -> Dataset:
         """As `load`, remembered: the page asks for the same data at each turn of a page."""
+        self.check_source(config)
         return self._datasets(unmeasured(config), _state_of(config))
 
     def splits(self, config: DataConfig) -> Splits:
@@ -115,15 +147,26 @@ class Workspace:
 
     def keep_upload(self, file: Path) -> Path:
         """A copy of an uploaded file that outlives the browser session, so that its run can be repeated."""
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
-        kept = self.home / "uploads" / digest / file.name
-        if not kept.exists():
-            try:
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, kept)
-            except OSError as error:
-                raise RunError("run.cannot_write", path=str(kept), reason=error.strerror or str(error)) from error
-        return kept
+        return self.keep_uploads([file]) / file.name
+
+    def keep_uploads(self, files: Sequence[Path]) -> Path:
+        """The folder of copies of some uploaded files, which is one dataset."""
+        digest = hashlib.sha256()
+        for file in files:
+            with file.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        folder = self.home / "uploads" / digest.hexdigest()[:12]
+        for file in files:
+            kept = folder / file.name
+            if not kept.exists():
+                try:
+                    folder.mkdir(parents=True, exist_ok=True)
+                    part = kept.with_name(f".{file.name}.part")
+                    shutil.copyfile(file, part)
+                    part.replace(kept)
+                except OSError as error:
+                    raise RunError("run.cannot_write", path=str(kept), reason=error.strerror or str(error)) from error
+        return folder
 
     def pair(self, run: Run, tell: Callable[[str], Any] = lambda stage: None) -> "Pair":
         """Base and fine-tuned model of a run, loaded once. `tell` hears `loading` when it has to wait.

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import gradio as gr
 
 from chatgui.config import RunConfig
-from chatgui.data.load import DataConfig, find
+from chatgui.data.load import DataConfig
 from chatgui.errors import ChatGuiError, ConfigError
 from chatgui.fields import build as build_config
 from chatgui.fields import knobs
@@ -66,7 +67,7 @@ def _restore(workspace: Workspace, language: str, selection: Selection, remember
     run = workspace.live_run() or (runs[0] if runs else None)
     try:
         data = build_config(DataConfig, (remembered or {}).get("data") or {})
-        find(data.source)
+        workspace.check_source(data)
     except ChatGuiError:  # written by another version, or the file is gone
         data = selection.data
     return replace(selection, data=data, run=run.id if run else None)
@@ -88,7 +89,7 @@ def make_demo(home: Path | None = None) -> gr.Blocks:
 
 @lru_cache
 def _open(home: Path) -> tuple[Workspace, gr.Blocks]:
-    workspace = Workspace(home)
+    workspace = Workspace(home, data_folders=() if "SPACE_ID" in os.environ else None)
     return workspace, build(workspace)
 
 
@@ -101,8 +102,13 @@ def launch_options() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def serve(home: Path, host: str = "127.0.0.1", port: int = 7860, auth: str | None = None) -> None:
+def serve(
+    home: Path, host: str = "127.0.0.1", port: int = 7860, auth: str | None = None, data_folders: Sequence[Path] = ()
+) -> None:
     """Open the workspace and serve its page until interrupted.
+
+    With a login, as on a Space, the page reads only samples, uploads and `data_folders`; so it does when these are
+    given. Without, it is for whoever sits at the machine and may read all of their files.
 
     Raises ConfigError for an address that others can reach without a login, and RunError for a home that cannot be
     written.
@@ -117,6 +123,8 @@ def serve(home: Path, host: str = "127.0.0.1", port: int = 7860, auth: str | Non
     if auth and ":" not in auth:
         raise ConfigError("page.bad_auth")
     workspace, page = _open(home)
+    if auth or on_space or data_folders:
+        workspace.data_folders = tuple(data_folders)
     workspace.training.start()
     try:
         page.queue(max_size=64, default_concurrency_limit=4).launch(

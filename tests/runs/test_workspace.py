@@ -8,7 +8,7 @@ import pytest
 
 from chatgui.config import RunConfig
 from chatgui.data.load import DataConfig
-from chatgui.errors import RunError
+from chatgui.errors import DataError, RunError
 from chatgui.runs.store import Run, create_run
 from chatgui.runs.workspace import Workspace
 
@@ -138,3 +138,38 @@ def test_a_home_on_a_read_only_disk_is_told(read_only_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", read_only_disk], check=True)
     with pytest.raises(RunError, match="nothing can be written here"):
         Workspace(home)
+
+
+# Which data the page may read
+
+
+@pytest.mark.parametrize("outside", ["secret.jsonl", "missing.jsonl", "../secret.jsonl", "link.jsonl"])
+def test_a_folder_that_is_not_open_is_refused_whatever_lies_in_it(
+    tmp_path: Path, conversations: Path, outside: str
+) -> None:
+    open_folder = tmp_path / "open" / "inner"
+    open_folder.mkdir(parents=True)
+    for place in (tmp_path / "secret.jsonl", tmp_path / "open" / "secret.jsonl"):
+        place.write_bytes(conversations.read_bytes())
+    (open_folder / "link.jsonl").symlink_to(tmp_path / "secret.jsonl")
+    workspace = Workspace(tmp_path / "home", data_folders=(open_folder,))
+    source = str((open_folder if outside[0] in ".l" else tmp_path) / outside)
+    for door in (workspace.dataset, workspace.peek, lambda data: workspace.start_run(RunConfig(data=data))):
+        with pytest.raises(DataError, match="this folder is not open to the page"):
+            door(DataConfig(source=source))
+
+
+def test_samples_uploads_and_open_folders_are_read(tmp_path: Path, conversations: Path) -> None:
+    workspace = Workspace(tmp_path / "home", data_folders=(conversations.parent,))
+    kept = workspace.keep_upload(conversations)
+    for source in ("support", str(kept), str(conversations)):
+        assert len(workspace.dataset(DataConfig(source=source)).rows) > 0
+
+
+def test_several_uploads_are_one_dataset(tmp_path: Path, conversations: Path) -> None:
+    other = tmp_path / "test.jsonl"
+    other.write_bytes(conversations.read_bytes())
+    workspace = Workspace(tmp_path / "home")
+    rows = workspace.dataset(DataConfig(source=str(workspace.keep_uploads([conversations, other])))).rows
+    assert {row.origin for row in rows} == {"conversations.jsonl", "test.jsonl"}
+    assert len(rows) == 48
