@@ -83,3 +83,36 @@ def _softmax_slope(
     if tanh is not None:
         logits.mul_(1 - tanh.square_())
     return loss, logits.mul_(scale) if scale != 1.0 else logits
+
+
+class FusedLora(torch.autograd.Function):
+    """A frozen linear layer with its low-rank update as one operation: `x W' + scaling (x A') B'`.
+
+    Written with in-place sums, it makes none of the four full-size temporaries that separate modules make, and keeps
+    only `x` and `x A'` for the backward pass. Nothing is computed for `x` where it needs no gradient (first layer).
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, down: torch.Tensor,
+        up: torch.Tensor, scaling: float,
+    ) -> torch.Tensor:  # fmt: skip
+        """x (N, I), frozen weight (O, I) and bias (O), down (R, I), up (O, R) to (N, O)."""
+        inner = x @ down.T
+        out = x @ weight.T if bias is None else torch.addmm(bias, x, weight.T)
+        out.addmm_(inner, up.T, alpha=scaling)
+        ctx.save_for_backward(x, weight, down, up, inner)
+        ctx.scaling = scaling
+        return out
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        """For x, down and up; the frozen layer has none."""
+        x, weight, down, up, inner = ctx.saved_tensors
+        grad_inner = (grad @ up).mul_(ctx.scaling)
+        grad_up = (grad.T @ inner).mul_(ctx.scaling)
+        grad_x = None
+        if ctx.needs_input_grad[0]:
+            grad_x = (grad @ weight).addmm_(grad_inner, down)
+        return grad_x, None, None, grad_inner.T @ x, grad_up, None

@@ -16,6 +16,7 @@ from chatgui.models import precision
 from chatgui.tasks import Task
 from chatgui.tokens.batches import Batch, collate, micro_batches
 from chatgui.tokens.example import Example
+from chatgui.training.fused import fuse_lora
 
 if TYPE_CHECKING:
     import torch
@@ -60,6 +61,7 @@ class Gradients:
             self._undo.append(self.model.get_input_embeddings().register_forward_hook(self._noise).remove)
         if self.config.dropout is not None:
             self._undo += set_dropout(self.model, self.config.dropout)
+        self._undo += fuse_lora(self.model)
         if self.checkpointing:
             self._checkpoint()
         if self.config.compile:
