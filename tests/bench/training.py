@@ -16,6 +16,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from chatgui.runs.worker import MEMORY
+
 ROOT = Path(__file__).parents[2]
 ENGINES = {"chatgui": ("",), "trl": ("grouped", "packed"), "trainer": ("grouped",), "tutorial": ("padded to 512",)}
 MODELS = ("llama-15m", "gpt2-small", "starter")
@@ -44,7 +46,14 @@ def main() -> None:
 
 def measure(case: dict[str, Any], threads: int) -> dict[str, Any]:
     """One run of one case in a new process. Raises CalledProcessError when it fails; its output is on stderr."""
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+    own = MEMORY if case["engine"] == "chatgui" else {}  # what this program gives its workers
+    environment = {
+        **own,
+        **os.environ,
+        "OMP_NUM_THREADS": str(threads),
+        "HF_HUB_OFFLINE": "1",
+        "HF_DATASETS_OFFLINE": "1",
+    }
     command = [sys.executable, "-W", "ignore", "-m", "tests.bench.training_engines", json.dumps(case)]
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
