@@ -86,7 +86,8 @@ def alerts(seen: Sequence[Seen], negative: str, rule: Rule) -> list[Alert]:
     """Days on which the share of `negative` is more than `standard_errors` above the usual one, in order of time.
 
     Usual is the pooled share of the `usual_days` before, days of alerts left out: a surge must not become normal.
-    The standard error is the binomial one, sqrt(p (1 - p) / n), with p kept off 0 by one made-up text (Laplace).
+    The standard error is that of a difference of two shares, sqrt(p (1 - p) (1 / n + 1 / m)) for n texts of the day
+    and m of the days before; p is kept off 0 and 1 by one made-up text on either side (Laplace).
     """
     found = []
     for topic, days in daily(seen).items():
@@ -98,7 +99,7 @@ def alerts(seen: Sequence[Seen], negative: str, rule: Rule) -> list[Alert]:
             if texts < rule.least_texts or known < rule.least_texts:
                 continue
             usual = (sum(counts[negative] for counts in before) + 1) / (known + 2)
-            limit = usual + rule.standard_errors * math.sqrt(usual * (1 - usual) / texts)
+            limit = usual + rule.standard_errors * math.sqrt(usual * (1 - usual) * (1 / texts + 1 / known))
             share = days[day][negative] / texts
             if share > limit:
                 unusual.add(day)

@@ -1,0 +1,93 @@
+import http.server
+import json
+import random
+import threading
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from chatgui.errors import DataError
+from chatgui.evaluation.monitor import Alert, Rule, Seen, alerts, daily, send, stamp
+
+START = date(2026, 1, 1)
+SURGES = {(30, "delivery"), (31, "delivery"), (45, "product")}
+
+
+def stream(surges: set[tuple[int, str]], seed: int = 0) -> list[Seen]:
+    """60 days of two topics, 40 texts a day, a fifth of them negative; 70 % in a planted surge."""
+    rng = random.Random(seed)
+    return [
+        Seen(START + timedelta(days=day), topic, "negative" if rng.random() < share else "positive")
+        for day in range(60)
+        for topic in ("delivery", "product")
+        for share in [0.7 if (day, topic) in surges else 0.2]
+        for _ in range(40)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_planted_surges_raise_exactly_their_alerts(seed: int) -> None:
+    raised = alerts(stream(SURGES, seed), "negative", Rule(standard_errors=4))
+    assert {(alert.day, alert.topic) for alert in raised} == {
+        ((START + timedelta(days=day)).isoformat(), topic) for day, topic in SURGES
+    }
+
+
+def test_a_surge_does_not_become_usual() -> None:
+    long = {(day, "delivery") for day in range(30, 40)}
+    raised = alerts(stream(long), "negative", Rule(standard_errors=4, usual_days=7))
+    assert len([alert for alert in raised if alert.topic == "delivery"]) >= 7
+
+
+def test_a_looser_rule_and_few_texts_raise_none() -> None:
+    assert alerts(stream(SURGES), "negative", Rule(standard_errors=10)) == []
+    assert alerts(stream(SURGES), "negative", Rule(least_texts=50)) == []
+
+
+def test_shares_are_counted_by_topic_and_day() -> None:
+    table = daily([Seen(START, "a", "x"), Seen(START, "a", "y"), Seen(START, "b", "x")])
+    assert table["a"][START] == {"x": 1, "y": 1}
+
+
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        ({"time": "2026-01-05T12:04:00", "topic": "product"}, (date(2026, 1, 5), "product")),
+        ({"Date": "2026-01-05"}, (date(2026, 1, 5), "-")), ({"timestamp": 0}, (date(1970, 1, 1), "-")),
+    ],
+)  # fmt: skip
+def test_time_and_topic_are_found_in_a_row(row: dict[str, Any], found: Any) -> None:
+    assert stamp(row) == found
+
+
+def test_a_row_without_a_time_is_told_with_its_columns() -> None:
+    with pytest.raises(DataError, match=r"Columns: text, when"):
+        stamp({"text": "a", "when": "now"})
+
+
+def test_an_alert_reaches_the_webhook_as_json() -> None:
+    got: list[Any] = []
+
+    class Hook(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    alert = Alert("2026-01-05", "product", 0.7, 0.2, 0.4, 40)
+    with http.server.HTTPServer(("127.0.0.1", 0), Hook) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        send(alert, f"http://127.0.0.1:{server.server_port}/hook")
+        thread.join()
+    assert got[0]["topic"] == "product"
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "http://127.0.0.1:9/x"])
+def test_a_webhook_that_cannot_be_reached_is_told(url: str) -> None:
+    with pytest.raises(DataError, match=r"127\.0\.0\.1|file:"):
+        send(Alert("2026-01-05", "product", 0.7, 0.2, 0.4, 40), url)

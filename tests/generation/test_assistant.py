@@ -1,0 +1,79 @@
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from chatgui.errors import DataError
+from chatgui.generation.assistant import Library, Passage, Retrieval, grounded, read_passages
+
+ENGLISH = "shop order price colour size water river mountain paper bottle train ticket window letter garden"
+CHINESE = "商店 订单 价格 颜色 尺寸 河流 山谷 纸张 瓶子 火车 车票 窗户 信件 花园 天气"
+
+
+def pages(count: int) -> list[Passage]:
+    """Made-up pages in both languages."""
+    rng = random.Random(0)
+    texts = [
+        " ".join(rng.choices(ENGLISH.split(), k=120)) if page % 2 else "".join(rng.choices(CHINESE.split(), k=120))
+        for page in range(count)
+    ]
+    return [Passage(f"p{page}", text, text) for page, text in enumerate(texts)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "question"),
+    [
+        ("The Larkspur tent may be returned within 45 days.", "How long can I return the Larkspur tent?"),
+        ("云雀岭的帐篷四十五天内可以免费退货。", "云雀岭的帐篷多久之内能退货？"),
+    ],
+)
+def test_the_planted_answer_is_found_in_a_thousand_pages_within_200_milliseconds(answer: str, question: str) -> None:
+    corpus = pages(999)
+    corpus.insert(500, Passage("planted", answer, answer))
+    library = Library(corpus)
+    library.search("warm 暖", Retrieval())
+    began = time.process_time()
+    hits = library.search(question, Retrieval())
+    seconds = time.process_time() - began
+    assert hits[0].passage.source == "planted"
+    assert seconds < 0.2
+
+
+def test_below_the_threshold_nothing_is_found() -> None:
+    library = Library(pages(20))
+    assert library.search("quantum chromodynamics", Retrieval()) == []
+    assert library.search("river", Retrieval(threshold=50)) == []
+
+
+def test_markdown_text_and_answered_questions_become_passages(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("# Returns\n\nWithin 30 days.\n\nKeep the receipt.", encoding="utf-8")
+    (tmp_path / "b.csv").write_text("question,answer\nOpen today?,Until six.\n", encoding="utf-8")
+    (tmp_path / "c.txt").write_bytes("门店六点关门。".encode("gb18030"))
+    passages = read_passages(sorted(tmp_path.iterdir()))
+    assert [passage.text for passage in passages] == [
+        "Returns\nWithin 30 days.", "Returns\nKeep the receipt.", "Until six.", "门店六点关门。",
+    ]  # fmt: skip
+    assert passages[2].found_by == "Open today?\nUntil six."
+    hit = Library(passages).search("Is it open today?", Retrieval(threshold=0.1))[0]
+    assert grounded("Is it open?", [hit])[0]["content"] == "Until six.\n\nIs it open?"
+
+
+def test_a_pdf_is_read_page_by_page(tmp_path: Path) -> None:
+    pypdf = pytest.importorskip("pypdf")
+    writer = pypdf.PdfWriter()
+    writer.add_blank_page(72, 72)
+    writer.write(tmp_path / "a.pdf")
+    with pytest.raises(DataError, match=r"a\.pdf"):
+        read_passages([tmp_path / "a.pdf"])
+    (tmp_path / "b.pdf").write_bytes(b"no pdf")
+    with pytest.raises(DataError, match=r"b\.pdf"):
+        read_passages([tmp_path / "b.pdf"])
+
+
+def test_other_kinds_and_lonely_columns_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.exe").write_text("x")
+    (tmp_path / "b.csv").write_text("answer\nx\n")
+    for name in ("a.exe", "b.csv"):
+        with pytest.raises(DataError, match=name.split(".")[0]):
+            read_passages([tmp_path / name])
