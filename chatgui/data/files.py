@@ -11,7 +11,7 @@ from typing import Any
 from chatgui.data import readers
 from chatgui.data.readers import Raw, RawRow, Reader
 from chatgui.data.streams import Encoding, Member, find_encoding, members, open_text
-from chatgui.data.tables import Cache, Table, fingerprint_of, lines_of_file
+from chatgui.data.tables import Cache, Table, fingerprint_of
 from chatgui.errors import ChatGuiError, DataError
 from chatgui.home import home_folder
 from chatgui.hub import look_for_hub
@@ -119,7 +119,7 @@ def _table(member: Member, cache: Cache) -> Table:
         return Table(member.name, encoding, _filled(list(rows()), member.name))
     key = fingerprint_of(member.path) + (f"-{sha256(member.inner.encode()).hexdigest()[:8]}" if member.inner else "")
     if member.is_plain and encoding == "utf-8" and rows_are_lines(member):
-        return Table(member.name, encoding, _filled(lines_of_file(member.path), member.name), key)
+        return Table(member.name, encoding, _filled(cache.lines(key, member.path), member.name), key)
     return Table(member.name, encoding, _filled(cache.spooled(key, rows), member.name), key)
 
 

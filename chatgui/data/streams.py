@@ -157,7 +157,7 @@ def find_encoding(member: Member) -> Encoding:
     text = sample.decode("utf-8", "surrogateescape")
     cut = len(sample) == SAMPLE_BYTES  # a character may be cut at its end
     broken = len(ESCAPED.findall(text[:-3] if cut else text))
-    beyond = 0 if text.isascii() else sum(character > "\x7f" for character in text) - broken
+    beyond = len(text) - len(text.encode("ascii", "ignore")) - broken
     if not broken or broken <= BROKEN_SHARE * beyond:
         return Encoding("utf-8", "utf-8")
     return _guessed(member, sample)

@@ -47,7 +47,9 @@ class Table:
 class Lines(Sequence[RawRow]):
     """Rows of a file with one a line. Reading is safe from several threads."""
 
-    def __init__(self, path: Path, starts: Places, ends: Places, numbers: Places | None, parse: Callable[[bytes], Any]):
+    def __init__(
+        self, path: Path, starts: Places, ends: Places, numbers: Places, parse: Callable[[bytes], Any]
+    ) -> None:
         self.path, self.starts, self.ends, self.numbers, self._parse = path, starts, ends, numbers, parse
 
     def __len__(self) -> int:
@@ -78,7 +80,7 @@ class Lines(Sequence[RawRow]):
 
     def _row(self, index: int, content: bytes) -> RawRow:
         parsed = self._parse(content)
-        return parsed if isinstance(parsed, tuple) else (int(self.numbers[index]), parsed)  # type: ignore[index]
+        return parsed if isinstance(parsed, tuple) else (int(self.numbers[index]), parsed)
 
     @cached_property
     def _file(self) -> int:
@@ -92,6 +94,11 @@ class Lines(Sequence[RawRow]):
 
 def lines_of_file(path: Path, parse: Callable[[bytes], Any] = parse_line) -> Lines:
     """The lines of a UTF-8 file that are not blank. (N,) places of 8 bytes each are all that is kept."""
+    return Lines(path, **line_places(path), parse=parse)
+
+
+def line_places(path: Path) -> dict[str, Places]:
+    """Where the lines that are not blank start and end, in bytes, and their numbers from 1; each (N,)."""
     starts: list[Places] = []
     at = 0
     first = 3 if _begins_with_mark(path) else 0
@@ -104,7 +111,7 @@ def lines_of_file(path: Path, parse: Callable[[bytes], Any] = parse_line) -> Lin
     keep = ends - begins > 1
     for place in np.flatnonzero(keep & (ends - begins < 64)):  # short enough to be nothing but spaces
         keep[place] = bool(_content(path, int(begins[place]), int(ends[place])).strip())
-    return Lines(path, begins[keep], ends[keep], np.flatnonzero(keep) + 1, parse)
+    return {"starts": begins[keep], "ends": ends[keep], "numbers": np.flatnonzero(keep) + 1}
 
 
 def _begins_with_mark(path: Path) -> bool:
@@ -135,6 +142,10 @@ class Cache:
         folder = Path(tempfile.mkdtemp(prefix="chatgui-"))
         finalize(self, shutil.rmtree, folder, ignore_errors=True)
         return folder
+
+    def lines(self, key: str, path: Path) -> Lines:
+        """The lines of a file where it lies; their places are remembered."""
+        return Lines(path, **self.remembered(f"{key}-lines", lambda: line_places(path)), parse=parse_line)
 
     def spooled(self, key: str, rows: Callable[[], Iterable[RawRow]]) -> Lines:
         """Rows as a file of lines, written unless they have been. Raises DataError when the disk is full."""

@@ -18,7 +18,7 @@ from typing import Any
 
 ROWS = 1_000_000
 QUICK_ROWS = 50_000
-TURNS = 6
+TURNS = 2
 PAGE_ROWS = 10
 
 

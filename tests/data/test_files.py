@@ -171,3 +171,31 @@ def test_a_dataset_saved_to_disk_is_read_with_its_splits(tmp_path: Path) -> None
 def test_an_emoji_written_as_two_escapes_stays_whole(tmp_path: Path) -> None:
     table = files.read_file(write(tmp_path / "a.json", r'[{"text": "\ud83c\udf31 \ud83c"}]'))
     assert table.rows == [(1, {"text": "\U0001f331 \ufffd"})]
+
+
+def test_a_hub_dataset_is_read_by_its_splits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    (tmp_path / "hub").mkdir()
+    for name in ("train", "test"):
+        write(tmp_path / "hub" / f"{name}.jsonl", f"{LINE}\n" * 2)
+    name = str(tmp_path / "hub")  # a folder of the same layout stands in for the hub
+    assert [table.name for table in files.read_hub(name, None, None)] == ["train", "test"]
+    only = files.read_hub(name, None, None, "test")
+    assert [(table.name, table.rows) for table in only] == [("test", [(1, ROW), (2, ROW)])]
+
+
+def test_a_list_of_names_in_a_folder_is_no_table_of_broken_rows(tmp_path: Path) -> None:
+    write(tmp_path / "train.jsonl", LINE)
+    write(tmp_path / "categories.json", '["card_arrival", "card_linking"]')
+    problems = {table.name: table.problem for table in files.read_folder(tmp_path)}
+    assert problems["train.jsonl"] is None
+    assert "holds a list, but no rows" in str(problems["categories.json"])
+
+
+def test_the_parts_of_a_dataset_in_folders_are_found(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    write(tmp_path / "data" / "train-00000-of-00002.jsonl", LINE)
+    write(tmp_path / "data" / "train-00001-of-00002.jsonl", LINE)
+    assert len(files.read_folder(tmp_path)) == 2

@@ -80,6 +80,8 @@ def message(turn: Any) -> Message:
     """A turn with role and content, or with from and value. Raises DataError for an unknown role."""
     if not isinstance(turn, dict):
         raise DataError("data.turn_not_object", found=type(turn).__name__)
+    if len(turn) == 2 and type(turn.get("role")) is type(turn.get("content")) is str and turn["role"] in SPEAKERS:
+        return Message(SPEAKERS[turn["role"]], turn["content"])  # nearly all there are, in half the time
     speaker, content = (turn["from"], turn.get("value")) if "from" in turn else (turn.get("role"), turn.get("content"))
     role = SPEAKERS.get(str(speaker).lower())
     if role is None:
