@@ -68,6 +68,11 @@ class TrainingConfig(Config):
     result: Literal["last", "best"] = "last"
     """Which weights are the result: those of the last step, or of the look with the lowest validation loss. Best needs
     memory for a second copy of what learns."""
+    replay_fraction: float = Field(0.0, ge=0, le=0.9)
+    """Share of the training examples that is drawn from other data, so that the model forgets less of what it could; a
+    tenth is usual. 0 trains on your data alone."""
+    replay_source: str = "tutor"
+    """Where they come from: a bundled sample, a file or folder, or a dataset on the hub, in the task's own form."""
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     """Share of an even guess mixed into each label; makes the model less sure. 0 keeps the loss comparable."""
     neftune_alpha: float = Field(0.0, ge=0, le=100)

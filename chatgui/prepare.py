@@ -1,11 +1,12 @@
 """From a RunConfig to examples: load, split, encode. The page's preview and the worker call the same function."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chatgui.config import RunConfig
 from chatgui.data.conversation import Row
-from chatgui.data.load import Dataset, load
+from chatgui.data.load import DataConfig, Dataset, load
 from chatgui.data.quality.words import texts_of
 from chatgui.data.split import Splits, split
 from chatgui.errors import DataError
@@ -70,7 +71,26 @@ def prepare(config: RunConfig) -> Prepared:
         tuple(config.task.arrange(list(encoded[name].examples), limit)) if encoded[name].examples else ()
         for name in ("train", "validation")
     )
+    train = (*train, *_replayed(config, len(train), template, limit))
     return Prepared(config, dataset, splits, template, limit, encoded["train"], train, validation)
+
+
+def _replayed(config: RunConfig, count: int, template: Template, limit_tokens: int) -> list[Example]:
+    """Examples of other data, so many that they are `training.replay_fraction` of all; each at most once.
+
+    Raises DataError when not one row of it fits the task.
+    """
+    share, source = config.training.replay_fraction, config.training.replay_source
+    if not share:
+        return []
+    rows = load(DataConfig(source=source)).rows
+    encoded = encode(config, rows, template, limit_tokens)
+    if not encoded.examples:
+        first = encoded.dropped[0]
+        raise DataError("training.replay_unusable", source=source, line=first.line, reason=first.reason)
+    pool = config.task.arrange(list(encoded.examples), limit_tokens)
+    wanted = round(count * share / (1 - share))
+    return random.Random(config.training.seed).sample(pool, min(wanted, len(pool)))
 
 
 def fit(config: RunConfig, rows: Sequence[Row]) -> RunConfig:

@@ -60,3 +60,19 @@ def test_rows_with_a_typed_control_token_can_be_left_out(values: dict[str, Any],
     values["data"]["remedies"] = {"special_tokens": "drop"}
     prepared = prepare(build(RunConfig, values))
     assert [row.line for row in prepared.encoded.dropped] == [25] and len(prepared.train) == 24
+
+
+def test_a_share_of_other_data_is_replayed_behind_the_own_rows(values: dict[str, Any]) -> None:
+    alone = prepare(build(RunConfig, values)).train
+    values["training"] |= {"replay_fraction": 0.25, "replay_source": "tutor"}
+    first, second = prepare(build(RunConfig, values)), prepare(build(RunConfig, values))
+    assert first.train[: len(alone)] == alone
+    assert len(first.train) == len(alone) + round(len(alone) / 3)
+    assert len(set(first.train)) == len(first.train)
+    assert first.train == second.train
+
+
+def test_replayed_data_that_does_not_fit_the_task_is_named(values: dict[str, Any]) -> None:
+    values["training"] |= {"replay_fraction": 0.25, "replay_source": "sentiment"}
+    with pytest.raises(DataError, match="replay data sentiment: not one row fits the task"):
+        prepare(build(RunConfig, values))
