@@ -59,3 +59,20 @@ def test_rivals_lie_behind_their_example_and_count_as_its_tokens() -> None:
 
 def test_examples_without_a_target_have_none_in_the_batch() -> None:
     assert collate([Example((1, 2), (1, 2))]).targets is None
+
+
+def test_a_packed_batch_lays_the_examples_end_to_end() -> None:
+    examples = [Example((1, 2, 3), (1, 2, 3)), Example((4, 5), (IGNORE_INDEX, 5))]
+    batch = collate(examples, packed=True)
+    assert batch.input_ids.tolist() == [[1, 2, 3, 4, 5]]
+    assert batch.labels.tolist() == [[IGNORE_INDEX, 2, 3, IGNORE_INDEX, 5]], "a first token has nothing before it"
+    assert batch.position_ids is not None and batch.position_ids.tolist() == [[0, 1, 2, 0, 1]]
+    assert (batch.tokens, batch.supervised, batch.sequence_lengths) == (5, 3, (3, 2))
+    assert int((batch.labels != IGNORE_INDEX).sum()) == batch.supervised
+
+
+@pytest.mark.parametrize("budget", [64, 200, 1000])
+def test_without_padding_the_budget_counts_real_tokens(budget: int) -> None:
+    parts = list(micro_batches(range(101), LENGTHS, budget, packed=True))
+    assert sorted(index for part in parts for index in part) == list(range(101))
+    assert all(len(part) == 1 or sum(LENGTHS[index] for index in part) <= budget for part in parts)

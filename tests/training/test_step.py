@@ -244,3 +244,28 @@ def test_bfloat16_can_be_asked_for_on_any_device(fresh_model: Fresh, examples: l
 
 def test_the_tiny_model_is_trained_without_padding(fresh_model: Fresh) -> None:
     assert can_pack(fresh_model(Lora()))
+
+
+@pytest.mark.parametrize("adapter", [Lora(), Full()], ids=["lora", "full"])
+def test_eight_times_one_example_is_one_time_eight(fresh_model: Fresh, examples: list[Example], adapter: Any) -> None:
+    one, eight = (gradients(fresh_model(adapter), examples[:8], micro_batch_tokens=budget) for budget in (64, 100_000))
+    assert min(map(len, examples[:8])) > 32, "else two would share a micro-batch"
+    for name, gradient in eight.items():
+        assert (one[name] - gradient).norm() <= 1e-5 * gradient.norm() + 1e-9, name
+
+
+def test_the_loss_is_the_mean_over_the_labels_the_preview_shows(fresh_model: Fresh, examples: list[Example]) -> None:
+    model = fresh_model(Full())
+    config = TrainingConfig(micro_batch_tokens=200)
+    with Gradients(model, Chat(), examples[:8], config, say=lambda notice: None) as computing:
+        computed = computing.compute(range(8), 1)
+    total, count = 0.0, 0
+    for example in examples[:8]:
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor([example.input_ids])).logits[0, :-1]
+        labels = torch.tensor(example.labels[1:])
+        total += torch.nn.functional.cross_entropy(logits, labels, reduction="sum").item()
+        count += int((labels != -100).sum())
+    assert count == sum(example.supervised for example in examples[:8])
+    assert computed.loss == pytest.approx(total / count, rel=1e-5)
+    assert computed.tokens == sum(map(len, examples[:8]))
