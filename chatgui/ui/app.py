@@ -22,10 +22,10 @@ from chatgui.runs.store import home_folder
 from chatgui.runs.workspace import Workspace
 from chatgui.ui import live
 from chatgui.ui.session import QUIET, Selection, Session, bind, label, translations
-from chatgui.ui.tabs import apply, chat, dataset, review, train, trial
+from chatgui.ui.tabs import apply, chat, dataset, review, runs, train, trial
 from chatgui.ui.theme import HEAD, STYLE, theme
 
-TABS: tuple[ModuleType, ...] = (dataset, train, chat, trial, review, apply)
+TABS: tuple[ModuleType, ...] = (dataset, train, chat, trial, review, apply, runs)
 UPLOAD_LIMIT = "500mb"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

@@ -11,6 +11,7 @@ import gradio as gr
 from chatgui.config import ModelConfig, RunConfig
 from chatgui.data.load import DataConfig
 from chatgui.errors import ChatGuiError
+from chatgui.export.options import ExportConfig
 from chatgui.fields import knobs
 from chatgui.runs.workspace import Workspace
 from chatgui.tasks import Task
@@ -68,7 +69,7 @@ def translations() -> gr.I18n:
 
 def _table(language: str) -> dict[str, str]:
     table = {**sentences(DEFAULT_LANGUAGE), **sentences(language)}
-    for knob in knobs(RunConfig):
+    for knob in (*knobs(RunConfig), *knobs(ExportConfig, "export.")):
         table[knob.name] = knob.label(language)
         table[f"{knob.name}.help"] = knob.info(language)
         table |= {f"{knob.name}={choice}": knob.choice_label(choice, language) for choice in knob.choices}

@@ -1,0 +1,101 @@
+// The table of runs. Gradio gives: element, props, trigger, watch, server. Asks for the table while it can be seen.
+const root = element.querySelector(".runs") || element;
+const POLL_MS = 3000;
+const SVG = "http://www.w3.org/2000/svg";
+let chosen = new Set(), shown = "", words = "", timer = null;
+
+function make(tag, className, text, parent) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;  // text from data and models is only ever shown as text
+  if (parent) parent.appendChild(node);
+  return node;
+}
+
+const find = make("input", "find", undefined, root);
+find.type = "search";
+const scroller = make("div", "scroller", undefined, root);
+const table = make("table", "", undefined, scroller);
+const nothing = make("p", "nothing", "", root);
+nothing.hidden = true;
+
+function spark(losses, label) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", "0 0 80 20");
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", label);
+  if (losses.length > 1) {
+    const low = Math.min(...losses), span = Math.max(...losses) - low || 1;
+    const line = document.createElementNS(SVG, "polyline");
+    line.setAttribute("points", losses.map((loss, i) =>
+      `${(i * 78 / (losses.length - 1) + 1).toFixed(1)},${(18 - (loss - low) / span * 16).toFixed(1)}`).join(" "));
+    svg.appendChild(line);
+  }
+  return svg;
+}
+
+function tell() { trigger("choose", {runs: [...chosen]}); }
+
+function draw(now) {
+  const text = JSON.stringify(now);
+  if (text === shown) return;
+  shown = text;
+  find.placeholder = find.ariaLabel = now.texts.find;
+  nothing.textContent = now.rows.length ? "" : now.texts.nothing;
+  nothing.hidden = Boolean(now.rows.length);
+  table.hidden = !now.rows.length;
+  const focus = document.activeElement?.dataset?.run;
+  table.replaceChildren();
+  const head = make("tr", "", undefined, make("thead", "", undefined, table));
+  make("th", "", "", head).ariaLabel = now.texts.choose;
+  now.texts.columns.forEach((name) => { make("th", "", name, head).scope = "col"; });
+  const body = make("tbody", "", undefined, table);
+  now.rows.forEach((row) => {
+    const line = make("tr", chosen.has(row.run) ? "chosen" : "", undefined, body);
+    const box = make("input", "", undefined, make("td", "", undefined, line));
+    box.type = "checkbox";
+    box.checked = chosen.has(row.run);
+    box.dataset.run = row.run;
+    box.setAttribute("aria-label", `${now.texts.choose}: ${row.name}`);
+    box.onchange = () => {
+      box.checked ? chosen.add(row.run) : chosen.delete(row.run);
+      line.classList.toggle("chosen", box.checked);
+      tell();
+    };
+    line.onclick = (event) => {
+      if (event.target === box) return;
+      chosen = new Set([row.run]);
+      body.querySelectorAll("input").forEach((other) => {
+        other.checked = other === box;
+        other.closest("tr").classList.toggle("chosen", other === box);
+      });
+      tell();
+    };
+    const name = make("td", "name", row.name, line);
+    name.title = row.run;
+    const tags = make("div", "tags", undefined, name);
+    row.tags.forEach((tag) => make("span", "tag", tag, tags));
+    if (row.note) make("div", "note", row.note, name);
+    make("td", `state ${row.state}`, row.state_text, line);
+    make("td", "", undefined, line).appendChild(spark(row.losses, row.curve));
+    row.cells.forEach((cell) => make("td", "number", cell, line));
+    if (row.run === focus) box.focus();
+  });
+}
+
+async function look() {
+  if (!element.isConnected) { clearInterval(timer); return; }
+  if (document.visibilityState !== "visible" || !element.offsetParent) return;
+  try {
+    const now = await server.table({words});
+    const here = new Set(now.rows.map((row) => row.run));
+    const gone = [...chosen].filter((run) => !here.has(run));
+    if (gone.length && !words) { gone.forEach((run) => chosen.delete(run)); tell(); }
+    draw(now);
+  } catch { /* the server is away; the next look tells */ }
+}
+let pause = null;
+find.oninput = () => { words = find.value; clearTimeout(pause); pause = setTimeout(look, 250); };
+watch("value", () => look());
+timer = setInterval(look, POLL_MS);
+look();
