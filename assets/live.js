@@ -107,7 +107,9 @@ if (settings.kind === "status") {
 
 // ---- panel of a run ----------------------------------------------------------------------------------------------
 if (settings.kind === "run") {
-  let shown = null, cursor = 0, wasLive = false, plotted = false;
+  let shown = null, wasLive = false, plotted = false;
+  let frame = null, texts = null, lines = {};  // what is drawn: the frame of the chart, and by run its newest points
+  const view = {axis: "step", lower: "learning_rate", ends: null, beside: [], log: false};
   const empty = make("div", "empty", "", root);
   const panel = make("section", "panel", undefined, root);
   const head = make("header", "", undefined, panel);
@@ -120,7 +122,9 @@ if (settings.kind === "run") {
   const fill = make("i", "", undefined, bar);
   const progress = make("p", "progress-text", "", panel);
   const facts = make("dl", "facts", undefined, panel);
+  const controls = make("div", "controls", undefined, panel);
   const chart = make("div", "chart", undefined, panel);
+  const hintList = make("ul", "hints", undefined, panel);
   const notices = make("ul", "notices", undefined, panel);
   const actions = make("div", "actions", undefined, panel);
   const compare = make("button", "primary compare", "", actions);
@@ -129,7 +133,7 @@ if (settings.kind === "run") {
   const stop = make("button", "stop", "", actions);
   const withdraw = make("button", "withdraw", "", actions);
   const question = make("div", "question", undefined, actions);
-  const asked = make("span", "", "", question);
+  const ending = make("span", "", "", question);
   const keep = make("button", "keep", "", question);
   const afterEpoch = make("button", "after-epoch", "", question);
   const discard = make("button", "discard", "", question);
@@ -139,7 +143,7 @@ if (settings.kind === "run") {
   const lineTitle = make("h4", "", "", line);
   const waiting = make("ol", "", undefined, line);
 
-  for (const node of [panel, notices, compare, resume, pause, stop, withdraw, line]) node.hidden = true;  // until the first answer
+  for (const node of [panel, notices, hintList, compare, resume, pause, stop, withdraw, line]) node.hidden = true;  // until the first answer
   compare.onclick = () => trigger("open_chat");
   const confirm = (on) => { question.hidden = !on; stop.hidden = pause.hidden = on; if (on) keep.focus(); };
   question.hidden = true;
@@ -191,27 +195,99 @@ if (settings.kind === "run") {
   // The first chart should not wait for its library: a page that has stood open for a while has it already.
   setTimeout(() => plotly().catch(() => { window.chatguiPlotly = null; }), 3000);
 
-  async function draw(figure) {
-    const library = await plotly();
-    await library.react(chart, figure.data, dressed(figure.layout), {responsive: true, displaylogo: false});
-    if (!plotted) {
-      chart.on("plotly_click", (event) => trigger("choose_step", {run: shown, step: event.points[0].x}));
-    }
-    plotted = true;
+  function trace(run, part, rank) {
+    // The chosen run has rank 0; the others wear their own colour, and a dash that tells them apart without it.
+    const points = lines[run].lines[part], base = frame.lines[part];
+    const one = {
+      type: "scatter", hovertemplate: "%{y:.4~g}", legendgroup: run, ...base,
+      x: points.x, y: points.y, customdata: points.step || points.x, meta: run,
+    };
+    if (part === "lower") one.name = frame.lowers[view.lower];
+    if (!rank) return one;
+    const colour = frame.colours[rank % frame.colours.length], dash = frame.dashes[rank % frame.dashes.length];
+    const name = part === "validation" ? `${lines[run].title} (${frame.validation_short})` : lines[run].title;
+    const look = {color: colour, dash: part === "validation" ? "dash" : dash, width: 1.75};
+    return {...one, name, line: look, marker: {size: 6, symbol: "diamond-open"}};
   }
 
-  window.addEventListener("chatgui-theme", async () => {
-    if (plotted) (await plotly()).relayout(chart, dressed(chart.layout));
-  });
+  function layout() {
+    const look = looks(), own = frame.layout;
+    const grid = {gridcolor: look.xaxis.gridcolor, zerolinecolor: look.xaxis.zerolinecolor};
+    return {
+      ...look, ...own, height: 400, uirevision: `${shown} ${view.axis}`,
+      xaxis: {...own.xaxis, ...grid, title: {text: frame.axes[view.axis], standoff: 6}},
+      yaxis: {...own.yaxis, ...grid, title: {text: frame.loss}, type: view.log ? "log" : "linear",
+              uirevision: `${shown} ${view.axis} ${view.log}`},
+      yaxis2: {...own.yaxis2, ...grid, uirevision: view.lower},
+    };
+  }
 
-  async function extend(points) {
-    const grown = [0, 1, 2].filter((index) => points.x[index].length);
-    if (!grown.length || !plotted) return;
-    const pick = (values) => grown.map((index) => values[index]);
-    await (await plotly()).extendTraces(chart, {x: pick(points.x), y: pick(points.y)}, grown);
+  async function draw() {
+    const library = await plotly();
+    if (!lines[shown]) return;
+    const traces = ["raw", "smooth", "validation", "lower"].map((part) => trace(shown, part, 0));
+    view.beside.filter((run) => lines[run]).forEach((run, index) => {
+      for (const part of ["smooth", "validation", "lower"]) traces.push(trace(run, part, index + 1));
+    });
+    await library.react(chart, traces, layout(), {
+      responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+    });
+    if (!plotted) {
+      plotted = true;
+      chart.on("plotly_click", (event) => {
+        const point = event.points[0];
+        trigger("choose_step", {run: point.data.meta, step: point.customdata});
+      });
+      chart.on("plotly_relayout", (change) => {  // closer in, the server has more points to give
+        const ends = change["xaxis.range"] || [change["xaxis.range[0]"], change["xaxis.range[1]"]];
+        if (change["xaxis.autorange"]) view.ends = null;
+        else if (ends[0] !== undefined) view.ends = [Number(ends[0]), Number(ends[1])];
+        else return;
+        again();
+      });
+    }
+  }
+
+  window.addEventListener("chatgui-theme", () => { if (plotted) draw(); });
+
+  function choice(title, options, value, changed) {
+    const label = make("label", "", title, controls);
+    const select = make("select", "", undefined, label);
+    for (const [key, text] of Object.entries(options)) make("option", "", text, select).value = key;
+    select.value = value;
+    select.onchange = () => { changed(select.value); again(); };
+    return select;
+  }
+
+  function tick(title, parent, on, changed) {
+    const label = make("label", "", undefined, parent);
+    const box = make("input", "", undefined, label);
+    box.type = "checkbox";
+    box.checked = on;
+    make("span", "", title, label);
+    box.onchange = () => changed(box.checked);
+  }
+
+  function drawControls(others) {
+    controls.replaceChildren();
+    choice(frame.x, frame.axes, view.axis, (value) => { view.axis = value; view.ends = null; }).className = "axis";
+    choice(frame.strip, frame.lowers, view.lower, (value) => { view.lower = value; }).className = "lower";
+    tick(frame.log, controls, view.log, (on) => { view.log = on; draw(); });
+    view.beside = view.beside.filter((run) => others.some((other) => other.run === run));
+    if (!others.length) return;
+    const fold = make("details", "beside", undefined, controls);
+    make("summary", "", frame.beside, fold);
+    const list = make("div", "", undefined, fold);
+    for (const other of others) {
+      tick(other.title, list, view.beside.includes(other.run), (on) => {
+        view.beside = view.beside.filter((run) => run !== other.run).concat(on ? [other.run] : []);
+        if (on) again(); else { delete lines[other.run]; draw(); }
+      });
+    }
   }
 
   function list(node, texts) {
+    node.replaceChildren();
     for (const text of texts) make("li", "", text, node);
     node.hidden = !node.children.length;
   }
@@ -219,13 +295,18 @@ if (settings.kind === "run") {
   const again = every(PERIOD_MS.run, async () => {
     const wanted = props.value || null;
     if (wanted !== shown) {
-      shown = wanted; cursor = 0; wasLive = false;
-      notices.replaceChildren(); facts.replaceChildren(); question.hidden = true;
+      shown = wanted; lines = {}; wasLive = false; view.ends = null;
+      view.beside = view.beside.filter((run) => run !== shown);
+      facts.replaceChildren(); question.hidden = true;
     }
-    const now = await ask("watch", {run: shown, cursor});
+    const have = Object.fromEntries(Object.entries(lines).map(([run, line]) => [run, line.mark]));
+    const {axis, lower, ends, beside} = view;
+    const asked = performance.now();
+    const now = await ask("watch", {run: shown, axis, lower, ends, beside, have});
     if (shown !== (props.value || null)) return 1;  // another run was chosen while this answer was on its way
-    empty.textContent = now.gone ? now.texts.gone : now.texts.empty;
-    drawQueue(now.queue, now.texts.queue);
+    if (now.texts) texts = now.texts;
+    empty.textContent = now.gone ? texts.gone : texts.empty;
+    drawQueue(now.queue, texts.queue);
     empty.hidden = Boolean(now.run);
     panel.hidden = !now.run;
     if (!now.run) return IDLE_MS;
@@ -246,27 +327,32 @@ if (settings.kind === "run") {
         make("dd", "", fact.value, cell);
       }
     }
-    if (now.figure) notices.replaceChildren();
     list(notices, now.notices);
-    compare.textContent = now.texts.compare;
+    list(hintList, now.hints);
+    compare.textContent = texts.compare;
     compare.hidden = !now.has_model;
-    resume.textContent = now.texts.resume;
+    resume.textContent = texts.resume;
     resume.hidden = !now.resumable;
-    pause.textContent = now.texts.pause;
+    pause.textContent = texts.pause;
     pause.hidden = !now.stoppable || !question.hidden;
-    withdraw.textContent = now.texts.withdraw;
+    withdraw.textContent = texts.withdraw;
     withdraw.hidden = !now.withdrawable;
-    afterEpoch.textContent = now.texts.after_epoch;
+    afterEpoch.textContent = texts.after_epoch;
     afterEpoch.hidden = !now.epochs_left;
-    stop.textContent = now.texts.stop;
+    stop.textContent = texts.stop;
     stop.hidden = !now.stoppable || !question.hidden;
     if (!now.stoppable) question.hidden = true;
-    asked.textContent = now.texts.stop_question;
-    keep.textContent = now.texts.keep;
-    discard.textContent = now.texts.discard;
-    goOn.textContent = now.texts.go_on;
-    await (now.figure ? draw(now.figure) : extend(now.points));
-    cursor = now.cursor;  // only once it is drawn: a chart that could not be loaded is asked for again
+    ending.textContent = texts.stop_question;
+    keep.textContent = texts.keep;
+    discard.textContent = texts.discard;
+    goOn.textContent = texts.go_on;
+    if (now.frame) { frame = now.frame; drawControls(now.others); }
+    Object.assign(lines, now.curves);
+    if (Object.keys(now.curves).length) {
+      try { await draw(); }
+      catch (error) { lines = {}; throw error; }  // a chart that could not be loaded is asked for again
+      root.dataset.update = Math.round(performance.now() - asked);  // the benchmark reads it
+    }
     if (wasLive && !now.live) trigger("ended");
     wasLive = now.live;
     if (now.live && !facts.children.length) return PERIOD_MS.run / 3;  // the first point is the one waited for

@@ -1,43 +1,87 @@
-"""Events and tables -> Plotly figures, in plain values. Pure: knows neither files nor the page."""
+"""Curves and tables -> charts in Plotly's JSON, in plain values. Pure: knows neither files nor the page."""
 
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chatgui.events import Evaluation, Event, Step
+from chatgui.curves import AXES, Curves, compact, thinned, window
 from chatgui.report import Bar
 from chatgui.text import DEFAULT_LANGUAGE, say
 
-MOST_POINTS = 2000
-"""Points of a curve sent to the page at once; more than a screen has columns for."""
-TRAIN, VALIDATION, RATE = range(3)
-COLOURS = {TRAIN: "#2563eb", VALIDATION: "#d97706", RATE: "#8b8fa3"}
+MOST_POINTS = 400
+"""Points of one line of the chosen run; more than a chart of that width can show apart."""
+MOST_POINTS_BESIDE = 120
+"""Of one line of a run laid over it."""
+LOWER = ("learning_rate", "grad_norm", "tokens_per_second", "memory_bytes")
+"""What the strip below the losses may show."""
+COLOURS = ("#2563eb", "#b45309", "#0f766e", "#a21caf", "#be123c", "#4d7c0f")
+"""Of the runs, the chosen one first. Apart in greyscale by dash as well."""
+DASHES = ("solid", "dot", "dashdot", "longdash", "longdashdot", "dash")
+VALIDATION_COLOUR = "#d97706"
+GIB = 2**30
 
 
-@dataclass
-class Curves:
-    """Points of the live chart: x in steps, losses in nats per token; traces in the order TRAIN, VALIDATION, RATE."""
+def view(
+    curves: Curves, *, axis: str, lower: str, ends: Sequence[float] | None, beside: bool = False
+) -> dict[str, Any]:
+    """The points of one run that a view needs: a few kilobytes, however long the run.
 
-    x: list[list[int]] = field(default_factory=lambda: [[], [], []])
-    y: list[list[float | None]] = field(default_factory=lambda: [[], [], []])
-    """None for a loss that is no number: a gap in the curve."""
+    Lists of equal length under `raw` (chosen run only), `smooth`, `validation` and `lower`: `x` on the axis, `y`, and
+    `step`. `ends` are those of the visible part of the axis; None shows all.
+    """
+    most = MOST_POINTS_BESIDE if beside else MOST_POINTS
+    places, steps = curves.array(axis), curves.array("step")
+    part = window(places, ends)
 
-    def thinned(self) -> "Curves":
-        """At most MOST_POINTS a curve, the last one always kept."""
-        return Curves([_thin(x) for x in self.x], [_thin(y) for y in self.y])
+    def line(name: str, points: int) -> dict[str, Any]:
+        values = curves.array(name)[part] / (GIB if name == "memory_bytes" else 1)
+        here, at = places[part], steps[part]
+        if name == "memory_bytes":  # looked at once a second only
+            known = values == values
+            values, here, at = values[known], here[known], at[known]
+        chosen = thinned(values, points)
+        x = compact(here[chosen], 6)
+        return {"x": x, "y": compact(values[chosen]), **({} if axis == "step" else {"step": compact(at[chosen], 9)})}
+
+    at, looks, losses = curves.validation_points(axis)
+    seen = window(looks, ends)
+    chosen = thinned(losses[seen], most // 2)
+    validation = {"x": compact(looks[seen][chosen], 6), "y": compact(losses[seen][chosen])}
+    if axis != "step":
+        validation["step"] = compact(at[seen][chosen], 9)
+    lines = {"smooth": line("smooth", most // 2), "validation": validation, "lower": line(lower, most // 2)}
+    return lines if beside else {"raw": line("loss", most), **lines}
 
 
-def curves(events: Iterable[Event]) -> Curves:
-    """The points that some events add."""
-    found = Curves()
-    for event in events:
-        if isinstance(event, Step):
-            _add(found, TRAIN, event.step, event.loss)
-            _add(found, RATE, event.step, event.learning_rate)
-        elif isinstance(event, Evaluation) and event.split == "validation":
-            _add(found, VALIDATION, event.step, event.loss)
-    return found
+def frame(language: str = DEFAULT_LANGUAGE) -> dict[str, Any]:
+    """What stays the same in every view: names, looks and layout, for the page's script to hang the points into.
+
+    `lines` holds Plotly's looks of each line, `axes`, `lowers` what the choices are called. Lines differ by dash and
+    marker too, so that it reads in greyscale.
+    """
+    blue = COLOURS[0]
+    return {
+        "colours": COLOURS, "dashes": DASHES,
+        "lines": {
+            "raw": {"name": say("chart.training_loss", language), "mode": "lines", "opacity": 0.35,
+                    "line": {"color": blue, "width": 1}, "hoverinfo": "skip", "showlegend": False},
+            "smooth": {"name": say("chart.training_loss", language), "mode": "lines",
+                       "line": {"color": blue, "width": 2.5}},
+            "validation": {"name": say("chart.validation_loss", language), "mode": "lines+markers",
+                           "line": {"color": VALIDATION_COLOUR, "width": 2, "dash": "dash"},
+                           "marker": {"size": 8, "symbol": "diamond"}},
+            "lower": {"mode": "lines", "yaxis": "y2", "line": {"color": "#6b7280", "width": 1.5}, "showlegend": False},
+        },
+        "axes": _named(AXES, language), "lowers": _named(LOWER, language),
+        "loss": say("chart.loss", language), "log": say("chart.log", language), "x": say("chart.x", language),
+        "strip": say("chart.strip", language), "beside": say("chart.beside", language),
+        "validation_short": say("chart.validation_short", language),
+        "layout": {
+            "xaxis": {"rangemode": "tozero", "anchor": "y2"},
+            "yaxis": {"domain": [0.34, 1]}, "yaxis2": {"domain": [0, 0.22], "rangemode": "tozero", "nticks": 4},
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+            "margin": {"l": 60, "r": 16, "t": 30, "b": 44}, "hovermode": "x unified", "uirevision": "kept",
+        },
+    }  # fmt: skip
 
 
 def length_figure(bars: Sequence[Bar], limit: int, language: str = DEFAULT_LANGUAGE) -> dict[str, Any]:
@@ -54,9 +98,9 @@ def length_figure(bars: Sequence[Bar], limit: int, language: str = DEFAULT_LANGU
 
     within = [bar for bar in bars if bar.stop - 1 <= limit]
     beyond = [bar for bar in bars if bar.stop - 1 > limit]
-    traces = [trace("chart.within_limit", within, COLOURS[TRAIN], "")]
+    traces = [trace("chart.within_limit", within, COLOURS[0], "")]
     if beyond:
-        traces.append(trace("chart.beyond_limit", beyond, COLOURS[VALIDATION], "/"))
+        traces.append(trace("chart.beyond_limit", beyond, VALIDATION_COLOUR, "/"))
     return {
         "data": traces,
         "layout": {
@@ -67,47 +111,5 @@ def length_figure(bars: Sequence[Bar], limit: int, language: str = DEFAULT_LANGU
     }  # fmt: skip
 
 
-def loss_figure(points: Curves, language: str = DEFAULT_LANGUAGE) -> dict[str, Any]:
-    """The live chart as Plotly's JSON. Lines differ by dash and marker too, so that it reads in greyscale."""
-
-    def trace(index: int, name: str, **looks: Any) -> dict[str, Any]:
-        return {
-            "type": "scatter", "name": say(name, language), "x": points.x[index], "y": points.y[index],
-            "hovertemplate": "%{y:.4g}", **looks,
-        }  # fmt: skip
-
-    return {
-        "data": [
-            trace(TRAIN, "chart.training_loss", mode="lines", line={"color": COLOURS[TRAIN], "width": 2}),
-            trace(
-                VALIDATION, "chart.validation_loss", mode="lines+markers",
-                line={"color": COLOURS[VALIDATION], "width": 2, "dash": "dash"},
-                marker={"size": 8, "symbol": "diamond"},
-            ),
-            trace(
-                RATE, "chart.learning_rate", mode="lines", yaxis="y2", visible="legendonly",
-                line={"color": COLOURS[RATE], "width": 1.5, "dash": "dot"},
-            ),
-        ],
-        "layout": {
-            "xaxis": {"title": {"text": say("chart.step", language)}, "rangemode": "tozero"},
-            "yaxis": {"title": {"text": say("chart.loss", language)}},
-            "yaxis2": {  # its numbers show on hover; ticks of a hidden curve would only puzzle
-                "overlaying": "y", "side": "right", "showgrid": False, "zeroline": False, "showticklabels": False,
-            },
-            "legend": {"orientation": "h", "y": 1.12, "x": 0},
-            "margin": {"l": 56, "r": 48, "t": 30, "b": 48},
-            "hovermode": "x unified", "uirevision": "kept",
-        },
-    }  # fmt: skip
-
-
-def _add(found: Curves, index: int, x: int, y: float) -> None:
-    found.x[index].append(x)
-    found.y[index].append(y if math.isfinite(y) else None)
-
-
-def _thin(values: Sequence[Any]) -> list[Any]:
-    stride = -(-len(values) // MOST_POINTS) if values else 1
-    kept = list(values[::stride])
-    return kept if not values or (len(values) - 1) % stride == 0 else [*kept, values[-1]]
+def _named(names: Sequence[str], language: str) -> Mapping[str, str]:
+    return {name: say(f"chart.{name}", language) for name in names}

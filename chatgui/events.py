@@ -9,6 +9,8 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
+import orjson
+
 
 @dataclass(frozen=True)
 class Event:
@@ -132,9 +134,9 @@ def to_line(event: Event) -> str:
 def from_line(line: str) -> Event | None:
     """The event of a line; None for a torn line or a type this version does not know."""
     try:
-        values = json.loads(line)
+        values = orjson.loads(line)
         kind = KINDS[values.pop("type")]
-        return kind(**_with_nan(values))
+        return kind(**(_with_nan(values) if "null" in line else values))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -1,54 +1,75 @@
+import json
 import math
 
-from chatgui.charts import MOST_POINTS, RATE, TRAIN, VALIDATION, Curves, curves, loss_figure
-from chatgui.events import Evaluation, Event, Notice, Step
+import pytest
+
+from chatgui.charts import LOWER, MOST_POINTS, frame, view
+from chatgui.curves import AXES, Curves
+from chatgui.events import Evaluation, Step
+from chatgui.text import languages
 
 
-def step(number: int, loss: float = 2.0) -> Step:
-    return Step(number, 0.1, 10, 1.0, loss, 1e-3, 1.0, 10.0)
+def curves(count: int) -> Curves:
+    made = Curves()
+    for number in range(1, count + 1):
+        loss = 2 + math.sin(number * 1.234567) / 3
+        made.add([Step(number, number / 777, number * 1234, number * 0.0517, loss, 1e-3 / number, loss / 7, 40_123.7)])
+        if number % 1000 == 0:
+            made.add([Evaluation(number, "validation", loss)])
+    return made
 
 
-def test_steps_and_looks_at_validation_become_points() -> None:
-    events: list[Event] = [Evaluation(0, "validation", 3.0), step(1), step(2, 1.5), Evaluation(2, "validation", 2.5)]
-    points = curves(events)
-    assert (points.x[TRAIN], points.y[TRAIN]) == ([1, 2], [2.0, 1.5])
-    assert (points.x[VALIDATION], points.y[VALIDATION]) == ([0, 2], [3.0, 2.5])
-    assert (points.x[RATE], points.y[RATE]) == ([1, 2], [1e-3, 1e-3])
+@pytest.mark.parametrize("axis", AXES)
+def test_a_view_of_a_hundred_thousand_steps_fits_into_twenty_kilobytes(axis: str) -> None:
+    lines = view(curves(20_000), axis=axis, lower="grad_norm", ends=None)
+    assert len(json.dumps(lines)) < 20_000
+    assert len(lines["raw"]["x"]) <= MOST_POINTS + 4
+    assert set(lines) == {"raw", "smooth", "validation", "lower"}
+    for line in lines.values():
+        assert len(line["x"]) == len(line["y"]) == len(line.get("step", line["x"]))
 
 
-def test_other_splits_and_other_events_are_not_drawn() -> None:
-    points = curves([Evaluation(1, "test", 3.0), Notice("run.rows_cut", {"count": 1, "limit": 2})])
-    assert points.x == [[], [], []]
+def test_a_closer_view_has_points_that_the_whole_left_out() -> None:
+    made = curves(20_000)
+    whole = view(made, axis="step", lower="grad_norm", ends=None)["raw"]["x"]
+    close = view(made, axis="step", lower="grad_norm", ends=[5000, 5100])["raw"]["x"]
+    assert (close[0], close[-1], len(close)) == (4999, 5100, 102)
+    assert len([step for step in whole if 5000 <= step <= 5100]) < 10
 
 
-def test_a_long_curve_is_thinned_and_keeps_both_ends() -> None:
-    points = curves(step(number) for number in range(1, 5 * MOST_POINTS)).thinned()
-    assert (points.x[TRAIN][0], points.x[TRAIN][-1]) == (1, 5 * MOST_POINTS - 1)
-    assert len(points.x[TRAIN]) == len(points.y[TRAIN]) <= MOST_POINTS + 1
+def test_on_another_axis_every_point_still_knows_its_step() -> None:
+    line = view(curves(3), axis="tokens", lower="grad_norm", ends=None)["raw"]
+    assert (line["x"], line["step"]) == ([1234, 2468, 3702], [1, 2, 3])
 
 
-def test_a_short_curve_is_drawn_whole() -> None:
-    whole = Curves([[1, 2, 3], [], []], [[3.0, 2.0, 1.0], [], []])
-    assert whole.thinned() == whole
+def test_memory_is_drawn_in_gib_where_it_was_looked_at() -> None:
+    made = Curves()
+    made.add([Step(n, 0, n, n, 2.0, 1e-3, 1, 9, memory_bytes=2**30 if n == 2 else None) for n in (1, 2, 3)])
+    assert view(made, axis="step", lower="memory_bytes", ends=None)["lower"] == {"x": [2], "y": [1]}
 
 
-def test_the_traces_stand_in_the_order_the_page_extends_them() -> None:
-    traces = loss_figure(curves([step(1)]))["data"]
-    names = {TRAIN: "Training loss", VALIDATION: "Validation loss", RATE: "Learning rate"}
-    assert [trace["name"] for trace in traces] == [names[index] for index in range(3)]
-    assert traces[RATE]["visible"] == "legendonly"
+def test_a_run_laid_over_another_brings_fewer_points_and_no_raw_loss() -> None:
+    lines = view(curves(5000), axis="step", lower="grad_norm", ends=None, beside=True)
+    assert set(lines) == {"smooth", "validation", "lower"}
+    assert sum(len(line["x"]) for line in lines.values()) < 300
 
 
-def test_the_curves_differ_without_colour() -> None:
-    traces = loss_figure(Curves())["data"]
-    assert len({trace["line"].get("dash", "solid") for trace in traces}) == 3
+def test_a_run_without_a_step_has_an_empty_view() -> None:
+    made = Curves()
+    made.add([Evaluation(0, "validation", 3.0)])
+    lines = view(made, axis="epoch", lower="learning_rate", ends=None)
+    assert (lines["raw"]["x"], lines["validation"]["x"], lines["validation"]["y"]) == ([], [0], [3])
 
 
-def test_the_figure_speaks_the_readers_language() -> None:
-    figure = loss_figure(Curves(), "zh")
-    assert figure["data"][TRAIN]["name"] == "训练损失"
-    assert figure["layout"]["xaxis"]["title"]["text"] != loss_figure(Curves())["layout"]["xaxis"]["title"]["text"]
+def test_the_frame_names_everything_in_the_readers_language() -> None:
+    english, chinese = frame("en"), frame("zh")
+    assert tuple(english["axes"]) == AXES and tuple(english["lowers"]) == LOWER
+    assert all(english[name][key] != chinese[name][key] for name in ("axes", "lowers") for key in english[name])
+    assert chinese["lines"]["smooth"]["name"] == "训练损失"
+    assert len(languages()) >= 2
 
 
-def test_a_loss_that_is_no_number_becomes_a_gap_in_the_curve() -> None:
-    assert curves([step(1), step(2, math.nan)]).y[TRAIN] == [2.0, None]
+def test_lines_differ_without_colour() -> None:
+    looks = [frame()["lines"][name]["line"] for name in ("smooth", "validation")]
+    assert len({look.get("dash", "solid") for look in looks}) == 2
+    assert len(set(frame()["dashes"])) == len(frame()["colours"])

@@ -179,8 +179,10 @@ class Run:
         """Events up to here survive a power cut: a checkpoint must not know of steps that its curve lacks."""
         flush_to_disk(self.folder / "events.jsonl")
 
-    def events_since(self, offset: int) -> tuple[list[Event], int]:
+    def events_since(self, offset: int, most_bytes: int = -1) -> tuple[list[Event], int]:
         """Events behind byte `offset`, and the offset to ask from next time. A torn last line waits for its rest.
+
+        Reads `most_bytes` at the most (and then at least one event), all by default.
 
         From the start when the file is shorter than that: the run was begun anew.
         """
@@ -188,7 +190,9 @@ class Run:
             with (self.folder / "events.jsonl").open("rb") as stream:
                 offset = offset if offset <= stream.seek(0, os.SEEK_END) else 0
                 stream.seek(offset)
-                content = stream.read()
+                content = stream.read(most_bytes)
+                while most_bytes > 0 and b"\n" not in content and (more := stream.read(most_bytes)):
+                    content += more
         except FileNotFoundError:
             return [], 0
         whole = content[: content.rfind(b"\n") + 1]

@@ -14,9 +14,12 @@ import gradio as gr
 import plotly
 
 from chatgui import charts, devices
+from chatgui.curves import AXES
 from chatgui.errors import ChatGuiError, RunError
-from chatgui.events import Event, Notice, Resumed, Step, latest
+from chatgui.events import Step
+from chatgui.hints import hints
 from chatgui.runs import queue
+from chatgui.runs.follow import Follower, Followers
 from chatgui.runs.store import LIVE, Run, State, silent_seconds
 from chatgui.runs.workspace import Workspace
 from chatgui.text import say
@@ -26,6 +29,8 @@ from chatgui.ui.theme import ASSETS, LANGUAGE_COOKIE
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 """Plotly's script as its Python package brings it: no network is needed."""
 GIB = 2**30
+MOST_BESIDE = 5
+OTHERS_LISTED = 12
 WISHES = {"epoch": "live.stops_after_epoch", "pause": "live.pausing"}
 SILENT_SECONDS = 30
 """A worker gives a sign of life every few seconds, whatever it does; so long without one is worth a word."""
@@ -47,8 +52,10 @@ def run_panel(workspace: Workspace) -> gr.HTML:
     `panel.choose_step(listener, inputs, outputs, **QUIET)` with `def listener(event: gr.EventData, …)`; `event.run` is
     the id of the point's run and `event.step` its optimizer step (0 for the look before the first one).
     """
-    asked = (watch, stop, pause, withdraw, resume, move, remove)
-    return moving("run", [_bound(function, workspace) for function in asked])
+    followers = Followers()
+    asked = (stop, pause, withdraw, resume, move, remove)
+    look = named("watch", lambda query, request: watch(workspace, language_of(request), query, followers))
+    return moving("run", [look, *(_bound(function, workspace) for function in asked)])
 
 
 def _bound(function: Callable[..., dict[str, Any]], workspace: Workspace) -> Callable[..., Any]:
@@ -67,38 +74,76 @@ def status(workspace: Workspace, language: str) -> dict[str, Any]:
     }
 
 
-def watch(workspace: Workspace, language: str, query: dict[str, Any]) -> dict[str, Any]:
-    """What changed in a run since `query["cursor"]` (a byte offset in its events; 0 asks for everything)."""
-    texts = {key.partition(".")[2]: say(key, language) for key in PANEL_TEXTS}
+def watch(workspace: Workspace, language: str, query: dict[str, Any], followers: Followers) -> dict[str, Any]:
+    """What has changed in a run, for one view of it.
+
+    `query`: `run`; `axis`, `lower` and `ends` of the view (`charts.view`); `beside`, the runs laid over it; `have`, the
+    mark of what the page holds of each. A curve whose mark is still the same is not sent again, and one that is sent is
+    sent whole but thin, so that neither the wire nor the browser feels how long a run is.
+    """
     try:
         run = workspace.run(str(query.get("run") or ""))
         state = run.state()
     except RunError:
+        texts = {key.partition(".")[2]: say(key, language) for key in PANEL_TEXTS}
         return {"run": None, "texts": texts, "gone": bool(query.get("run")), "queue": _queue(workspace, language)}
-    cursor = int(query.get("cursor") or 0)
-    events, after = run.events_since(cursor)
-    whole = cursor == 0 or after < cursor or any(isinstance(event, Resumed) for event in events)
-    if whole:  # one reading gives both: a step written between two would come twice
-        read, after = run.events_since(0)
-        events = latest(read)
-    points = charts.curves(events)
+    follower = followers.of(run, state.total_steps)
     row: dict[str, Any] = {
         "run": run.id, "state": state.state, "state_text": say(f"state.{state.state}", language),
         "message": _message(run, state, language), "live": state.state in (*LIVE, "queued"),
         "stoppable": state.state in ("starting", "running", "queued") and run.stop_request() is None,
         "withdrawable": state.state == "running" and run.stop_request() == "epoch",
         "epochs_left": state.state == "running", "queue": _queue(workspace, language), "has_model": run.has_model,
-        "resumable": state.state == "interrupted" or state.state == "paused"
+        "resumable": state.state in ("interrupted", "paused")
         or (state.state in ("failed", "stopped") and bool(run.checkpoints())),
         "progress": state.step / state.total_steps if state.total_steps else 0.0,
         "progress_text": _progress_text(state, language) if state.state in LIVE else "",
-        "facts": _facts(events, language),
-        "notices": [say(event.key, language, **event.values) for event in events if isinstance(event, Notice)],
-        "cursor": after, "texts": texts,
+        "facts": _facts(follower.last_step, language),
+        "notices": [say(event.key, language, **event.values) for event in follower.notices],
+        "hints": [
+            say(key, language, **values)
+            for key, values in hints(follower.curves, state.total_steps, state.state == "finished")
+        ],
+        "curves": _curves(workspace, follower, query, followers),
     }  # fmt: skip
-    if whole:
-        return {**row, "title": _title(run), "figure": charts.loss_figure(points.thinned(), language)}
-    return {**row, "points": {"x": points.x, "y": points.y}}
+    if not (query.get("have") or {}).get(run.id):  # the page shows this run for the first time
+        texts = {key.partition(".")[2]: say(key, language) for key in PANEL_TEXTS}
+        row |= {
+            "title": _title(run),
+            "frame": charts.frame(language),
+            "others": _others(workspace, run),
+            "texts": texts,
+        }
+    return row
+
+
+def _curves(
+    workspace: Workspace, follower: Follower, query: dict[str, Any], followers: Followers
+) -> dict[str, dict[str, Any]]:
+    """The lines of the chosen run and of those laid over it, where the page does not have them yet."""
+    axis = query["axis"] if query.get("axis") in AXES else AXES[0]
+    lower = query["lower"] if query.get("lower") in charts.LOWER else charts.LOWER[0]
+    ends = [float(end) for end in query.get("ends") or ()] or None
+    have = query.get("have") or {}
+    found: dict[str, dict[str, Any]] = {}
+    for name in [follower.run.id, *list(query.get("beside") or ())[:MOST_BESIDE]]:
+        try:
+            beside = name != follower.run.id
+            one = followers.of(run := workspace.run(name), run.state().total_steps) if beside else follower
+        except RunError:  # deleted since the page listed it
+            continue
+        mark = f"{one.version} {axis} {lower} {ends}"
+        if have.get(name) != mark:
+            lines = charts.view(one.curves, axis=axis, lower=lower, ends=ends, beside=beside)
+            found[name] = {"mark": mark, "title": _title(one.run), "lines": lines}
+    return found
+
+
+def _others(workspace: Workspace, chosen: Run) -> list[dict[str, str]]:
+    """The newest other runs that have a curve to lay over."""
+    runs = [run for run in workspace.runs() if run.id != chosen.id and (run.folder / "events.jsonl").exists()]
+    return [{"run": run.id, "title": f"{_title(run)} · {run.id[4:6]}-{run.id[6:8]} {run.id[9:11]}:{run.id[11:13]}"}
+            for run in runs[:OTHERS_LISTED]]  # fmt: skip
 
 
 def stop(workspace: Workspace, language: str, query: dict[str, Any]) -> dict[str, Any]:
@@ -205,12 +250,10 @@ def _title(run: Run) -> str:
     return f"{Path(config.data.source).name} · {Path(config.model.name).name} · {config.adapter.kind}"
 
 
-def _facts(events: list[Event], language: str) -> list[dict[str, str]]:
-    """The newest numbers as label and value; empty when nothing new came."""
-    steps = [event for event in events if isinstance(event, Step)]
-    if not steps:
+def _facts(last: Step | None, language: str) -> list[dict[str, str]]:
+    """The newest numbers as label and value."""
+    if last is None:
         return []
-    last = steps[-1]
     facts = [
         ("live.loss", f"{last.loss:.3f}"),
         ("live.speed", say("live.tokens_per_second", language, speed=f"{last.tokens / max(last.seconds, 1e-9):,.0f}")),

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from chatgui.charts import RATE, TRAIN, VALIDATION
 from chatgui.config import RunConfig
 from chatgui.events import Evaluation, Event, Notice, Resumed, Step, to_line
+from chatgui.runs.follow import Followers
 from chatgui.runs.store import Run, create_run
 from chatgui.runs.workspace import Workspace
 from chatgui.text import languages
@@ -34,8 +34,12 @@ def run(workspace: Workspace) -> Run:
     return run
 
 
-def watch(workspace: Workspace, run: Run | None, cursor: int = 0, language: str = "en") -> dict[str, Any]:
-    return live.watch(workspace, language, {"run": run.id if run else None, "cursor": cursor})
+def watch(workspace: Workspace, run: Run | None, language: str = "en", **query: Any) -> dict[str, Any]:
+    return live.watch(workspace, language, {"run": run.id if run else None, **query}, Followers())
+
+
+def marks(now: dict[str, Any]) -> dict[str, str]:
+    return {name: curve["mark"] for name, curve in now["curves"].items()}
 
 
 def append(run: Run, *events: Event) -> None:
@@ -46,59 +50,76 @@ def append(run: Run, *events: Event) -> None:
 # ---- watching --------------------------------------------------------------------------------------------------------
 
 
-def test_the_first_answer_brings_the_whole_curve(workspace: Workspace, run: Run) -> None:
+def test_the_first_answer_brings_the_frame_and_the_whole_curve(workspace: Workspace, run: Run) -> None:
     now = watch(workspace, run)
-    assert [trace["x"] for trace in now["figure"]["data"]] == [[1, 2], [0], [1, 2]]
-    assert (now["run"], now["title"], "points" in now) == (run.id, "support · starter · lora", False)
-    assert now["cursor"] == (run.folder / "events.jsonl").stat().st_size
+    lines = now["curves"][run.id]["lines"]
+    assert (lines["raw"], lines["validation"]) == ({"x": [1, 2], "y": [2, 1.5]}, {"x": [0], "y": [3]})
+    assert (now["run"], now["title"], set(now["frame"]["axes"])) == (
+        run.id, "support · starter · lora", {"step", "tokens", "epoch", "seconds"},
+    )  # fmt: skip
 
 
-def test_later_answers_bring_new_points_only(workspace: Workspace, run: Run) -> None:
-    cursor = watch(workspace, run)["cursor"]
-    assert watch(workspace, run, cursor)["points"] == {"x": [[], [], []], "y": [[], [], []]}
+def test_a_later_answer_brings_a_curve_only_when_it_has_changed(workspace: Workspace, run: Run) -> None:
+    have = marks(watch(workspace, run))
+    again = watch(workspace, run, have=have)
+    assert (again["curves"], "frame" in again) == ({}, False)
     append(run, step(3, 1.25), Evaluation(3, "validation", 1.75))
-    now = watch(workspace, run, cursor)
-    assert (now["points"]["x"][TRAIN], now["points"]["y"][TRAIN]) == ([3], [1.25])
-    assert now["points"]["x"][VALIDATION] == now["points"]["x"][RATE] == [3]
-    assert "figure" not in now
+    lines = watch(workspace, run, have=have)["curves"][run.id]["lines"]
+    assert (lines["raw"]["y"], lines["validation"]["x"]) == ([2, 1.5, 1.25], [0, 3])
 
 
-def test_after_a_resume_the_whole_curve_comes_again_without_what_was_taken_back(workspace: Workspace, run: Run) -> None:
-    cursor = watch(workspace, run)["cursor"]
+def test_another_view_of_the_same_curve_is_sent(workspace: Workspace, run: Run) -> None:
+    have = marks(watch(workspace, run))
+    assert watch(workspace, run, have=have, axis="tokens")["curves"][run.id]["lines"]["raw"]["x"] == [100, 200]
+    assert watch(workspace, run, have=have, lower="grad_norm")["curves"][run.id]["lines"]["lower"]["y"] == [1, 1]
+    assert watch(workspace, run, have=have, ends=[1.5, 2])["curves"][run.id]["mark"] != have[run.id]
+    assert watch(workspace, run, have=have, axis="no such axis")["curves"] == {}
+
+
+def test_other_runs_are_listed_and_laid_over_when_asked_for(workspace: Workspace, run: Run) -> None:
+    other = create_run(workspace.home, RunConfig())
+    append(other, step(1, 4.0))
+    create_run(workspace.home, RunConfig())  # has no curve
+    now = watch(workspace, run, beside=[other.id, "nowhere"])
+    assert [row["run"] for row in now["others"]] == [other.id]
+    assert set(now["curves"]) == {run.id, other.id}
+    assert now["curves"][other.id]["lines"]["smooth"]["y"] == [4]
+    assert "raw" not in now["curves"][other.id]["lines"]
+
+
+def test_after_a_resume_the_curve_comes_without_what_was_taken_back(workspace: Workspace, run: Run) -> None:
     append(run, step(3, 9.0), Resumed(2), step(3, 1.0))
-    trace = watch(workspace, run, cursor)["figure"]["data"][TRAIN]
-    assert (trace["x"], trace["y"]) == ([1, 2, 3], [2.0, 1.5, 1.0])
-
-
-def test_of_a_run_begun_anew_the_new_curve_comes(workspace: Workspace, run: Run) -> None:
-    cursor = watch(workspace, run)["cursor"]
-    (run.folder / "events.jsonl").unlink()
-    append(run, step(1, 7.0))
-    assert watch(workspace, run, cursor)["figure"]["data"][TRAIN]["y"] == [7.0]
+    assert watch(workspace, run)["curves"][run.id]["lines"]["raw"] == {"x": [1, 2, 3], "y": [2, 1.5, 1]}
 
 
 def test_a_torn_line_waits_for_its_rest(workspace: Workspace, run: Run) -> None:
-    cursor = watch(workspace, run)["cursor"]
+    have = marks(watch(workspace, run))
     line = to_line(step(3)) + "\n"
     with (run.folder / "events.jsonl").open("a", encoding="utf-8") as stream:
         stream.write(line[:30])
         stream.flush()
-        torn = watch(workspace, run, cursor)
+        torn = watch(workspace, run, have=have)
         stream.write(line[30:])
-    assert (torn["points"]["x"][TRAIN], torn["cursor"]) == ([], cursor)
-    assert watch(workspace, run, torn["cursor"])["points"]["x"][TRAIN] == [3]
+    assert torn["curves"] == {}
+    assert watch(workspace, run, have=have)["curves"][run.id]["lines"]["raw"]["x"] == [1, 2, 3]
+
+
+def test_a_curve_that_says_something_brings_a_hint(workspace: Workspace, run: Run) -> None:
+    append(run, *(step(number, 3.0) for number in range(3, 60)))
+    run.set_state(total_steps=60)
+    assert watch(workspace, run)["hints"][0].startswith("The loss has climbed away from its lowest point at step 2")
 
 
 @pytest.mark.parametrize("name", [None, "", "nowhere"])
 def test_an_unknown_run_is_no_run(workspace: Workspace, run: Run, name: str | None) -> None:
-    now = live.watch(workspace, "en", {"run": name, "cursor": 0})
+    now = live.watch(workspace, "en", {"run": name}, Followers())
     assert (now.keys(), now["gone"]) == ({"run", "texts", "gone", "queue"}, bool(name))
     assert now["run"] is None
 
 
 def test_a_run_that_has_just_been_queued_has_an_empty_curve(workspace: Workspace) -> None:
     now = watch(workspace, create_run(workspace.home, RunConfig()))
-    assert [trace["x"] for trace in now["figure"]["data"]] == [[], [], []]
+    assert now["curves"][now["run"]]["lines"]["raw"] == {"x": [], "y": []}
     assert (now["state"], now["live"], now["stoppable"], now["progress"]) == ("queued", True, True, 0.0)
     assert now["message"] == "Another run is training; this one starts by itself after it."
 
