@@ -343,6 +343,7 @@ function words(t) {
       chip.textContent = text;
     }
   }
+  comment.input.placeholder = t.comment;
   next.dataset.keys = "↵";
 }
 

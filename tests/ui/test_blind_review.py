@@ -107,9 +107,9 @@ def test_twenty_votes_by_keyboard_survive_reloads_and_a_killed_server(
     shown = [int(text) for text in page.locator(".review .legend b").all_inner_texts()]
     assert shown == [verdicts.count(name) for name in ("tuned", "tie", "both_bad", "base")]
     wins, losses = verdicts.count("tuned"), verdicts.count("base")
-    low, high = wilson_interval(wins, wins + losses)
+    interval = wilson_interval(wins, wins + losses)
     sentence = page.locator(".review .outcome .facts dd").first.inner_text()
-    rate, low, high = (f"{100 * share:.1f}" for share in (wins / (wins + losses), low, high))
+    rate, low, high = (f"{100 * share:.1f}" for share in (wins / (wins + losses), *interval))
     assert re.findall(r"[\d.]+", sentence) == [rate, str(wins), str(wins + losses), "95", low, high]
 
     with page.expect_download() as download:

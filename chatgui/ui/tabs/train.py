@@ -139,13 +139,19 @@ def _ready_rows(form: Form, config: RunConfig, splits: Splits, language: str) ->
     changed = [form.knobs[name].label(language) for name in differences(config) if name in form.knobs]
     device = devices.device()
     return [
-        (say("ready.model", language), Path(config.model.name).name or config.model.name),
+        (say("ready.model", language), _model_name(config.model.name)),
         (say("ready.data", language), say("ready.data_counts", language, name=Path(config.data.source).name, **counts)),
         (say("ready.method", language), say(f"ready.{config.adapter.kind}", language, **dict(config.adapter))),
         (say("ready.steps", language), say("ready.steps_of", language, steps=steps, batch=config.training.batch_size)),
         (say("ready.device", language), device.name),
         (say("ready.changed", language), ", ".join(changed) if changed else say("ready.defaults", language)),
     ]
+
+
+def _model_name(name: str) -> str:
+    """Last part of a path; the result of a run goes by the run's name."""
+    path = Path(name)
+    return path.parent.name if path.name == "model" and path.parent.name else path.name or name
 
 
 def _card(rows: list[tuple[str, str]], missing: bool = False) -> str:
