@@ -41,7 +41,14 @@ def restore(workspace: Workspace, remembered: Any = None) -> Selection:
 
 def test_the_page_has_its_tabs_in_order(page: tuple[Workspace, gr.Blocks]) -> None:
     ids = [block.elem_id for block in page[1].blocks.values() if isinstance(block, gr.Tab) and block.elem_id]
-    assert [id_ for id_ in ids if id_.startswith("tab-")] == ["tab-dataset", "tab-train", "tab-chat", "tab-review"]
+    assert [id_ for id_ in ids if id_.startswith("tab-")] == [
+        "tab-dataset",
+        "tab-train",
+        "tab-chat",
+        "tab-trial",
+        "tab-review",
+        "tab-apply",
+    ]
 
 
 def test_scripts_may_call_what_the_contract_names_and_nothing_else(page: tuple[Workspace, gr.Blocks]) -> None:
