@@ -116,7 +116,7 @@ def _union_knobs(dotted: str, field: FieldInfo, members: tuple[type[Config], ...
     kinds = {kind_of(member): member for member in members}
     yield Knob(
         name=f"{dotted}.{KIND}", type=str, optional=False, default=getattr(field.get_default(), KIND),
-        choices=tuple(kinds), suggestions=(), minimum=None, maximum=None, help=field.description or "",
+        choices=tuple(kinds), suggestions=(), minimum=None, maximum=None, help=_one_line(field.description),
         simple=_has(field, Simple), elsewhere=_has(field, Elsewhere), kinds=frozenset(),
     )  # fmt: skip
     owners: dict[str, list[str]] = {}
@@ -139,9 +139,14 @@ def _knob(name: str, field: FieldInfo, kinds: frozenset[str]) -> Knob:
         name=name, type=scalar, optional=optional, default=field.get_default(call_default_factory=True),
         choices=choices, suggestions=tuple(field.examples or ()), minimum=_bound(field, {Ge: "ge", Gt: "gt"}),
         maximum=_bound(field, {Le: "le", Lt: "lt"}),
-        help=field.description or "",
+        help=_one_line(field.description),
         simple=_has(field, Simple), elsewhere=_has(field, Elsewhere), kinds=kinds,
     )  # fmt: skip
+
+
+def _one_line(text: str | None) -> str:
+    """A docstring as help: its line breaks are those of the source."""
+    return " ".join((text or "").split())
 
 
 def _bound(field: FieldInfo, kinds: Mapping[type, str]) -> float | None:

@@ -17,9 +17,11 @@ from chatgui.data.split import Splits, split
 from chatgui.errors import ChatGuiError, DataError, RunError
 from chatgui.measure import edited
 from chatgui.report import Report, prepared_config, report
+from chatgui.runs.foresee import ask, keep_forecast
 from chatgui.runs.reports import Job, Reports, unmeasured
 from chatgui.runs.store import LIVE, Run, create_run, find_run, list_runs
 from chatgui.runs.worker import TrainingThread
+from chatgui.training.forecast import Forecast
 
 if TYPE_CHECKING:
     from chatgui.generation.assistant import Library
@@ -54,6 +56,7 @@ class Workspace:
         self._predictors: dict[tuple[str, int], Predictor] = {}
         self.library = lru_cache(maxsize=2)(_load_library)
         self._loading = threading.Lock()
+        self._forecasts: dict[str, Forecast] = {}
         self.reports = Reports(home)
         self._datasets = lru_cache(maxsize=4)(
             lambda config, changed: edited(load(config, home / "cache" / "data"), config)
@@ -62,10 +65,20 @@ class Workspace:
         self._found = lru_cache(maxsize=4)(self._find)
         self._templates = lru_cache(maxsize=8)(_load_template)
 
+    def foresee(self, config: RunConfig) -> Forecast:
+        """What a run of `config` would need, from real steps in a worker process. A run of it keeps it beside the fact.
+
+        Raises what the run would raise.
+        """
+        made = self._forecasts[config.model_dump_json()] = ask(self.training.lend_worker(), config)
+        return made
+
     def start_run(self, config: RunConfig) -> Run:
         """Queue a run; the training thread takes it as soon as no other is live. Raises DataError for closed data."""
         self.check_source(config.data)
         run = create_run(self.home, config)
+        if made := self._forecasts.get(config.model_dump_json()):
+            keep_forecast(run.folder, made)
         self.training.wake()
         return run
 

@@ -1,4 +1,4 @@
-"""A form from a Config: every field once, simple ones first, the rest under Advanced."""
+"""A form from a Config: every field once, simple ones first, the rest under Advanced in sections."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -6,10 +6,47 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from chatgui.config import RunConfig
+from chatgui.config import RunConfig, differences
 from chatgui.errors import ConfigError
 from chatgui.fields import Knob, build_flat, knobs
 from chatgui.ui.session import QUIET, label, language_of
+
+SECTIONS: dict[str, tuple[str, ...]] = {
+    "method": ("adapter.",),
+    "task": ("task.",),
+    "optimizer": (
+        "training.optimizer",
+        "training.schedule",
+        "training.warmup",
+        "training.weight_decay",
+        "training.max_grad",
+    ),
+    "batches": (
+        "training.batch",
+        "training.micro_batch",
+        "training.max_",
+        "training.seed",
+        "training.replay",
+        "training.pack",
+    ),
+    "watching": (
+        "training.evaluation",
+        "training.checkpoint",
+        "training.early",
+        "training.patience",
+        "training.minimum",
+    ),
+    "regularisation": ("training.label_smoothing", "training.neftune", "training.dropout"),
+    "precision": ("training.precision", "training.compile", "training.gradient_checkpointing", "training.liger"),
+    "model": ("model.",),
+}
+"""Beginnings of the names in each section of Advanced, in the order on screen; the first that fits counts."""
+OTHER = "other"
+
+
+def section_of(knob: Knob) -> str:
+    """The section of Advanced a knob stands in."""
+    return next((section for section, names in SECTIONS.items() if knob.name.startswith(names)), OTHER)
 
 
 class Form:
@@ -25,7 +62,27 @@ class Form:
         """Components of some knobs, in the order of the config."""
         for name, knob in self.knobs.items():
             if chosen(knob):
-                self.components[name] = component(knob, self.suggestions.get(name))
+                known = [(label(f"{name}={value}"), value) for value in knob.suggestions] or None
+                self.components[name] = component(knob, self.suggestions.get(name, known))
+
+    def draw_sections(self, chosen: Callable[[Knob], bool]) -> None:
+        """Components of some knobs, under a heading for each section that has any."""
+        for section in (*SECTIONS, OTHER):
+            if any(chosen(knob) and section_of(knob) == section for knob in self.knobs.values()):
+                gr.Markdown(label(f"section.{section}"), elem_classes="section")
+                with gr.Group(elem_classes="fields"):
+                    self.draw(lambda knob, section=section: chosen(knob) and section_of(knob) == section)  # type: ignore[misc]
+
+    def changed(self, config: RunConfig) -> list[Knob]:
+        """Knobs of the form that differ from their default."""
+        return [self.knobs[name] for name in differences(config) if name in self.knobs]
+
+    def defaults(self) -> list[Any]:
+        """Updates that take every component back to its default, but for the model, which is no setting of a run."""
+        return [
+            gr.skip() if name.startswith("model.") else gr.update(value=self.knobs[name].default)
+            for name in self.components
+        ]
 
     def wire(self) -> None:
         """Show the fields of a union's chosen kind only. Call it when everything is drawn."""

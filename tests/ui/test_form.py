@@ -6,7 +6,7 @@ import pytest
 
 from chatgui.config import RunConfig
 from chatgui.fields import knobs
-from chatgui.ui.form import Form
+from chatgui.ui.form import Form, section_of
 
 KNOBS = {knob.name: knob for knob in knobs(RunConfig)}
 HERE = [name for name, knob in KNOBS.items() if not knob.elsewhere]
@@ -120,3 +120,19 @@ def test_the_error_speaks_the_readers_language(form: Form) -> None:
 
 def test_a_field_of_a_kind_that_was_not_chosen_does_not_matter(form: Form) -> None:
     assert faults(form, adapter__kind="full", adapter__rank=-1) == {}
+
+
+def test_every_advanced_field_has_a_section_of_its_own_kind() -> None:
+    knobs = [knob for knob in Form().knobs.values() if not knob.simple]
+    assert {section_of(knob) for knob in knobs} >= {"method", "optimizer", "batches", "watching"}
+    assert section_of(Form().knobs["adapter.rank"]) == "method"
+    assert section_of(Form().knobs["training.max_grad_norm"]) == "optimizer"
+
+
+def test_back_to_defaults_leaves_the_model_alone() -> None:
+    with gr.Blocks(analytics_enabled=False):
+        form = Form()
+        form.draw(lambda knob: True)
+    updates = dict(zip(form.components, form.defaults(), strict=True))
+    assert updates["training.epochs"]["value"] == form.knobs["training.epochs"].default
+    assert "value" not in updates["model.name"]

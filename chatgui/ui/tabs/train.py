@@ -8,19 +8,21 @@ from typing import Any
 import gradio as gr
 
 from chatgui import devices
-from chatgui.config import RunConfig, differences
+from chatgui.config import RunConfig
 from chatgui.data.split import Splits, split
 from chatgui.errors import ChatGuiError, ConfigError, DataError
 from chatgui.fields import Knob, build_flat, flatten
 from chatgui.models import locate
+from chatgui.runs.foresee import read_forecast
 from chatgui.runs.store import summary
 from chatgui.runs.workspace import Workspace
 from chatgui.text import say
+from chatgui.training.forecast import beside_fact, sentence
 from chatgui.training.loop import total_steps
 from chatgui.ui import live
 from chatgui.ui.form import Form
 from chatgui.ui.probe_panel import place, probe_panel
-from chatgui.ui.session import QUIET, Selection, Session, Teaching, bind, label
+from chatgui.ui.session import PRIVATE, QUIET, Selection, Session, Teaching, bind, label
 
 TITLE = "tab.train"
 
@@ -30,20 +32,32 @@ def build(session: Session) -> None:
     workspace = session.workspace
     with gr.Row(equal_height=False, elem_id="train-row"):
         with gr.Column(scale=2, min_width=340):
-            form = _draw_form()
-            card = gr.HTML(elem_id="ready")
-            start = gr.Button(label("train.start"), variant="primary", size="lg", elem_id="start")
+            form, advanced, reset = _draw_form()
+            with gr.Column(elem_id="launch"):
+                card = gr.HTML(elem_id="ready")
+                needs = gr.HTML(elem_id="forecast")
+                with gr.Row(elem_id="start-row"):
+                    foresee = gr.Button(label("train.forecast"), size="lg", elem_id="foresee", scale=1, min_width=120)
+                    start = gr.Button(label("train.start"), variant="primary", size="lg", elem_id="start", scale=2)
         with gr.Column(scale=3, min_width=340):
             panel = live.run_panel(workspace)
             probes = probe_panel(workspace)
 
     named: dict[str, Any] = {"selection": session.selection, **form.components}
-    refresh = bind(ready, workspace, form)
+    refresh, outputs = bind(ready, workspace, form), [card, start, advanced, reset]
     changes = [component.change for component in form.components.values()]  # type: ignore[attr-defined]
     gr.on(
-        [*changes, session.selection.change, session.page.load], refresh, inputs_kwargs=named, outputs=[card, start],
+        [*changes, session.selection.change, session.page.load], refresh, inputs_kwargs=named, outputs=outputs,
         trigger_mode="always_last", **QUIET,
     )  # fmt: skip
+    gr.on(changes, None, None, needs, js="() => ''", **QUIET)  # a forecast of other settings
+    reset.click(form.defaults, None, list(form.components.values()), **QUIET)
+    foresee.click(
+        bind(tell_needs, workspace, form), inputs_kwargs=named, outputs=needs, validator=form.validate,
+        concurrency_limit=1, **PRIVATE,
+    )  # fmt: skip
+    for happens in (panel.ended, session.selection.change):
+        happens(bind(tell_fact, workspace), session.selection, needs, **QUIET)
     deciding = [
         component.change  # type: ignore[attr-defined]
         for name, component in form.components.items()
@@ -65,7 +79,7 @@ def build(session: Session) -> None:
     panel.ended(bind(load_ahead, workspace), session.selection, None, **QUIET)
     session.selection.change(lambda selection: place(selection.run or ""), session.selection, probes, **QUIET)
     panel.choose_step(_step_of, None, probes, **QUIET)
-    panel.ended(refresh, inputs_kwargs=named, outputs=[card, start], **QUIET)
+    panel.ended(refresh, inputs_kwargs=named, outputs=outputs, **QUIET)
     panel.open_chat(bind(place_of, workspace), session.selection, session.tabs, **QUIET)
     _scripts(workspace)
 
@@ -83,14 +97,16 @@ def _scripts(workspace: Workspace) -> None:
     gr.api(stop_run, api_name="stop_run")
 
 
-def _draw_form() -> Form:
+def _draw_form() -> tuple[Form, gr.Accordion, gr.Button]:
+    """The form, its Advanced part and the button in it that takes everything back."""
     form = Form(suggestions={"model.name": ["starter"]})
     with gr.Group():
         form.draw(lambda knob: knob.simple)
-    with gr.Accordion(label("train.advanced"), open=False, elem_id="advanced"):
-        form.draw(lambda knob: not knob.simple)
+    with gr.Accordion(label("train.advanced"), open=False, elem_id="advanced") as advanced:
+        reset = gr.Button(label("train.reset"), size="sm", elem_id="reset", visible=False)
+        form.draw_sections(lambda knob: not knob.simple)
     form.wire()
-    return form
+    return form, advanced, reset
 
 
 def _step_of(event: gr.EventData) -> str:
@@ -114,8 +130,10 @@ def _run_of(selection: Selection) -> str:
     return selection.run or ""
 
 
-def ready(workspace: Workspace, form: Form, language: str, selection: Selection, **values: Any) -> tuple[str, Any]:
-    """The ready card, and the Start button with its reason when something is missing."""
+def ready(
+    workspace: Workspace, form: Form, language: str, selection: Selection, **values: Any
+) -> tuple[str, Any, Any, Any]:
+    """The ready card, Start with its reason when something is missing, Advanced with its count, and its way back."""
     try:
         config = _config(form, selection, values)
         splits = split(workspace.dataset(config.data).rows, config.data)
@@ -125,18 +143,22 @@ def ready(workspace: Workspace, form: Form, language: str, selection: Selection,
     except ChatGuiError as error:
         rows = [(say("ready.missing", language), error.text(language))]
         told_by_field = isinstance(error, ConfigError)  # a press on Start says it under the field itself
-        return _card(rows, missing=True), gr.update(
-            value=say("train.start_blocked", language), interactive=told_by_field
-        )
+        blocked = gr.update(value=say("train.start_blocked", language), interactive=told_by_field)
+        return _card(rows, missing=True), blocked, gr.skip(), gr.update(visible=True)
     live_run = workspace.live_run()
     text = say("train.start_queue" if live_run else "train.start", language)
-    return _card(_ready_rows(form, config, splits, language)), gr.update(value=text, interactive=True)
+    changed = len([knob for knob in form.changed(config) if not knob.simple])
+    title = say("train.advanced_changed", language, count=changed) if changed else say("train.advanced", language)
+    return (
+        _card(_ready_rows(form, config, splits, language)), gr.update(value=text, interactive=True),
+        gr.update(label=title), gr.update(visible=bool(form.changed(config))),
+    )  # fmt: skip
 
 
 def _ready_rows(form: Form, config: RunConfig, splits: Splits, language: str) -> list[tuple[str, str]]:
     steps = total_steps(len(splits.train), config.training)
     counts = {name: len(splits.named(name)) for name in ("train", "validation", "test")}
-    changed = [form.knobs[name].label(language) for name in differences(config) if name in form.knobs]
+    changed = [knob.label(language) for knob in form.changed(config)]
     device = devices.device()
     return [
         (say("ready.model", language), _model_name(config.model.name)),
@@ -183,6 +205,29 @@ def place_of(workspace: Workspace, language: str, selection: Selection) -> Any:
     """The tab in which the run's result shows what it learnt: Chat, or Try for one that does not reply."""
     predicts = selection.run is not None and workspace.run(selection.run).config.task.PREDICTS
     return gr.Tabs(selected="trial" if predicts else "chat")
+
+
+def tell_needs(workspace: Workspace, form: Form, language: str, selection: Selection, **values: Any) -> str:
+    """What a run of these settings would need, from real steps in a worker process."""
+    made = workspace.foresee(_config(form, selection, values))
+    lines = [sentence(made, language), *(say(a["key"], language, **a["values"]) for a in made.advice)]
+    return _lines(lines, missing=not made.fits)
+
+
+def tell_fact(workspace: Workspace, language: str, selection: Selection) -> str:
+    """Forecast and fact of the chosen run, once it has ended; nothing for a run without a forecast."""
+    try:
+        run = workspace.run(selection.run or "")
+        result = run.state().result
+        line = beside_fact(read_forecast(run.folder), result, language) if result else ""
+    except ChatGuiError:
+        return ""
+    return _lines([line]) if line else ""
+
+
+def _lines(lines: list[str], missing: bool = False) -> str:
+    text = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
+    return f'<div class="forecast{" missing" if missing else ""}">{text}</div>'
 
 
 def load_ahead(workspace: Workspace, language: str, selection: Selection) -> None:

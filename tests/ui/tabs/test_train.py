@@ -12,9 +12,11 @@ from chatgui.config import RunConfig
 from chatgui.data.load import DataConfig
 from chatgui.errors import ConfigError, DataError, RunError
 from chatgui.fields import knobs
+from chatgui.runs.foresee import keep_forecast
 from chatgui.runs.store import create_run
 from chatgui.runs.workspace import Workspace
 from chatgui.tasks.chat import Chat
+from chatgui.training.forecast import Forecast
 from chatgui.ui.form import Form
 from chatgui.ui.session import Selection
 from chatgui.ui.tabs import train
@@ -53,7 +55,9 @@ def card(html: str) -> dict[str, str]:
 
 
 def test_the_ready_card_says_what_start_will_do(workspace: Workspace, selection: Selection) -> None:
-    html, start = train.ready(workspace, FORM, "en", selection, **values(training__epochs=2, training__batch_size=4))
+    html, start, *_ = train.ready(
+        workspace, FORM, "en", selection, **values(training__epochs=2, training__batch_size=4)
+    )
     rows = card(html)
     assert rows.pop("Device").startswith(("CPU", "NVIDIA"))
     assert rows == {
@@ -73,7 +77,7 @@ def test_untouched_settings_are_called_defaults(workspace: Workspace, selection:
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_missing_data_blocks_start_and_says_why(workspace: Workspace, selection: Selection, language: str) -> None:
     gone = Selection(DataConfig(source="./gone.jsonl"))
-    html, start = train.ready(workspace, FORM, language, gone, **values())
+    html, start, *_ = train.ready(workspace, FORM, language, gone, **values())
     assert 'class="ready missing"' in html
     assert "gone.jsonl" in html
     assert start["interactive"] is False
@@ -83,13 +87,13 @@ def test_missing_data_blocks_start_and_says_why(workspace: Workspace, selection:
 def test_a_value_that_is_not_allowed_is_named_and_start_says_it_under_its_field(
     workspace: Workspace, selection: Selection
 ) -> None:
-    html, start = train.ready(workspace, FORM, "en", selection, **values(training__epochs=0))
+    html, start, *_ = train.ready(workspace, FORM, "en", selection, **values(training__epochs=0))
     assert "training.epochs" in html
     assert (start["value"], start["interactive"]) == ("Not ready: see the reason above", True)
 
 
 def test_a_model_that_is_not_there_blocks_start(workspace: Workspace, selection: Selection) -> None:
-    html, start = train.ready(workspace, FORM, "en", selection, **values(model__name="./no-model"))
+    html, start, *_ = train.ready(workspace, FORM, "en", selection, **values(model__name="./no-model"))
     assert "no-model" in html
     assert start["interactive"] is False
 
@@ -104,13 +108,13 @@ def test_plain_text_blocks_chat_and_not_pretraining(workspace: Workspace, tmp_pa
 
 def test_while_a_run_is_live_start_offers_to_wait(workspace: Workspace, selection: Selection) -> None:
     create_run(workspace.home, RunConfig(), state="running")
-    _, start = train.ready(workspace, FORM, "en", selection, **values())
+    _, start, *_ = train.ready(workspace, FORM, "en", selection, **values())
     assert (start["value"], start["interactive"]) == ("Start after the current run", True)
 
 
 def test_the_card_shows_names_as_text(workspace: Workspace, conversations: Path, tmp_path: Path) -> None:
     source = shutil.copy(conversations, tmp_path / "<b>x.jsonl")
-    html, _ = train.ready(workspace, FORM, "en", Selection(DataConfig(source=str(source))), **values())
+    html, _, *_ = train.ready(workspace, FORM, "en", Selection(DataConfig(source=str(source))), **values())
     assert "&lt;b&gt;x.jsonl" in html
     assert "<b>" not in html
 
@@ -185,3 +189,20 @@ def test_the_form_says_what_teaches(selection: Selection) -> None:
     assert (teaching.model.name, teaching.max_length_tokens) == ("gpt2", 64)
     assert teaching.task == Chat(teach="last_reply")
     assert train.say_what_teaches(FORM, "en", selection, **values(training__epochs=0)) is selection
+
+
+def test_advanced_counts_what_is_changed_and_offers_the_way_back(workspace: Workspace, selection: Selection) -> None:
+    *_, title, back = train.ready(workspace, FORM, "en", selection, **values())
+    assert (title["label"], back["visible"]) == ("Advanced", False)
+    *_, title, back = train.ready(workspace, FORM, "en", selection, **values(training__batch_size=4))
+    assert (title["label"], back["visible"]) == ("Advanced (1 changed)", True)
+
+
+def test_forecast_and_fact_stand_side_by_side_once_a_run_has_ended(workspace: Workspace) -> None:
+    run = create_run(workspace.home, RunConfig(), state="finished")
+    chosen = Selection(run=run.id)
+    assert train.tell_fact(workspace, "en", chosen) == ""
+    keep_forecast(run.folder, Forecast(9, 60.0, 50.0, 90.0, 2 * 10**9, 8 * 10**9, 10**9, 0.0, 0.0))
+    assert train.tell_fact(workspace, "en", chosen) == "", "nothing has been measured yet"
+    run.set_state(result={"seconds": 71.0, "peak_memory_bytes": 19 * 10**8})
+    assert "it took 1 min 11 s and 1.90 GB" in train.tell_fact(workspace, "en", chosen)
