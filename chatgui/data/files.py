@@ -27,6 +27,7 @@ SUFFIXES = (*CONTENT, ".zip", ".gz")
 LARGE_BYTES = 48 << 20
 """Files up to this size are read into memory; packed ones count eight times."""
 MOST_FILES = 1000
+HEAD_CHARACTERS = 1 << 16
 NO_DATA = ("dataset_info.json", "dataset_infos.json", "state.json", "dataset_dict.json", "config.json")
 
 
@@ -118,14 +119,13 @@ def _table(member: Member, cache: Cache) -> Table:
     if size <= LARGE_BYTES:
         return Table(member.name, encoding, _filled(list(rows()), member.name))
     key = fingerprint_of(member.path) + (f"-{sha256(member.inner.encode()).hexdigest()[:8]}" if member.inner else "")
-    if member.is_plain and encoding == "utf-8" and rows_are_lines(member):
+    if member.is_plain and encoding == "utf-8" and _rows_are_lines(member):
         return Table(member.name, encoding, _filled(cache.lines(key, member.path), member.name), key)
     return Table(member.name, encoding, _filled(cache.spooled(key, rows), member.name), key)
 
 
-def rows_are_lines(member: Member) -> bool:
-    """Whether each line is a row."""
-    return READERS.get(member.suffix) is readers.read_lines
+def _rows_are_lines(member: Member) -> bool:
+    return member.suffix in READERS and _reader(member, find_encoding(member)) is readers.read_lines
 
 
 def _filled(rows: Any, name: str) -> Any:
@@ -142,8 +142,24 @@ def _opened(member: Member) -> tuple[str, Callable[[], Iterator[RawRow]]]:
     return encoding.name, lambda: _texts(member, encoding)
 
 
-def _texts(member: Member, encoding: Encoding) -> Iterator[RawRow]:
+def _reader(member: Member, encoding: Encoding) -> Reader:
+    """By the ending; but an array under the name of lines is one, and so are lines of JSON or cells named text."""
     reader = READERS[member.suffix]
+    if reader not in (readers.read_lines, readers.read_documents):
+        return reader
+    with open_text(member, encoding) as stream:
+        start = stream.read(HEAD_CHARACTERS).lstrip("\ufeff \t\r\n")
+    if reader is readers.read_lines:
+        return readers.read_json if re.match(r"\[\s*(\{|$)", start) else reader
+    first, *more = start.split("\n")
+    if first.startswith("{") and isinstance(readers.parse_line(first), dict):
+        return readers.read_lines
+    tabs = {line.count("\t") for line in (first, *more[:-1])}
+    return readers.read_table if len(more) > 2 and len(tabs) == 1 and tabs != {0} else reader
+
+
+def _texts(member: Member, encoding: Encoding) -> Iterator[RawRow]:
+    reader = _reader(member, encoding)
     newline = "" if reader is readers.read_table else "\n"
     with open_text(member, encoding, newline) as stream:
         try:

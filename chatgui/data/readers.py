@@ -25,7 +25,7 @@ SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 SPACE = re.compile(r"[ \t\r\n,]*")
 HEAD_LINES = 60
 """Of a table, to find separator and header from."""
-MOST_HEADER_CHARACTERS = 60
+MOST_HEADER_CHARACTERS = 100
 TAGGED = re.compile(r"\S+(?:[ \t]\S+)*?[ \t](?:O|[BIESLUM]-\S+)(?:[ \t]\S+)*")
 csv.field_size_limit(MOST_CHARACTERS)
 

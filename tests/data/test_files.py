@@ -199,3 +199,21 @@ def test_the_parts_of_a_dataset_in_folders_are_found(tmp_path: Path) -> None:
     write(tmp_path / "data" / "train-00000-of-00002.jsonl", LINE)
     write(tmp_path / "data" / "train-00001-of-00002.jsonl", LINE)
     assert len(files.read_folder(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.jsonl", f"[{LINE},\n{LINE}]"),
+        ("a.jsonl", f"[\n  {LINE},\n  {LINE}\n]"),
+        ("a.txt", f"{LINE}\n{LINE}\n"),
+        ("a.json", f"{LINE}\n{LINE}\n"),
+    ],
+)
+def test_json_is_read_under_any_ending(tmp_path: Path, name: str, content: str) -> None:
+    assert [row for _, row in files.read_file(write(tmp_path / name, content)).rows] == [ROW, ROW]
+
+
+def test_cells_under_the_name_of_text_are_read(tmp_path: Path) -> None:
+    rows = files.read_file(write(tmp_path / "a.txt", "ham\tSee you\nspam\tFree!\nham\tOk then\nham\tSoon\n")).rows
+    assert rows[0] == (1, {"column_1": "ham", "column_2": "See you"})
