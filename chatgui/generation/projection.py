@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-PACKED_ROWS = 64
-"""Up to so many rows the packed weights are used; above, the plain ones are as fast."""
+PACKED_TOKENS = 64
+"""Up to so many tokens a reply the packed weights are used; above, the plain ones are as fast, and as indifferent to
+how many rows there are."""
 
 
 @dataclass(frozen=True)
@@ -58,51 +59,59 @@ class Projection:
     def __init__(self, layer: Any, mix: Mix, *, packed: bool) -> None:
         self.plain = layer.forward
         self.mix = mix
-        self.updates: dict[str, tuple[_Product, _Product]] = {}
-        self.packs = packed
+        self.updates: dict[str, LowRank] = {}
         weight = layer.weight.t() if _is_transposed(layer) else layer.weight
-        self.base = _Product(weight, layer.bias, packed=True) if packed else None
+        self.base = _Packed(weight, layer.bias) if packed else None
         layer.forward = self
 
     def __call__(self, x: "torch.Tensor") -> "torch.Tensor":
         """x (B, T, in) -> (B, T, out)."""
-        few = x.numel() <= PACKED_ROWS * x.shape[-1]
+        few = x.shape[-2] <= PACKED_TOKENS
         out = self.base(x) if self.base is not None and few else self.plain(x)
         for name, rows in self.mix.rows:
             if name in self.updates:
                 if self.mix.size is not None and (x.dim() != 3 or x.shape[0] != self.mix.size):
                     raise ValueError("this layer does not keep the rows of the batch apart")
-                down, up = self.updates[name]
-                out[rows] += up(down(x[rows]))
+                self._update(self.updates[name], out[rows], x[rows])
         return out
+
+    def _update(self, update: LowRank, out: "torch.Tensor", x: "torch.Tensor") -> None:
+        if self.base is None or x.dim() != 3:
+            out += _product(update.up, _product(update.down, x))
+            return
+        for own, inner in zip(out, x, strict=True):  # one by one, so that a row is the same however many there are
+            own += _product(update.up, _product(update.down, inner))
 
     def add(self, name: str, update: LowRank) -> None:
         """Know one more adapter."""
-        self.updates[name] = (
-            _Product(update.down, None, packed=self.packs), _Product(update.up, None, packed=self.packs),
-        )  # fmt: skip
+        self.updates[name] = update
 
 
-class _Product:
-    """x -> x @ weight.T + bias.
+def _product(weight: "torch.Tensor", x: "torch.Tensor") -> "torch.Tensor":
+    """x (…, in) -> (…, out). A product with one vector needs no second thread, which a small one would wait for."""
+    import torch
 
-    Packed, a few rows cost hardly more than one (memory is read once), and a row's result is the same to the last bit
-    however many rows there are: that is what makes a reply independent of its neighbours.
+    return torch.mv(weight, x[0])[None] if x.dim() == 2 and len(x) == 1 else torch.nn.functional.linear(x, weight)
+
+
+class _Packed:
+    """x -> x @ weight.T + bias, for a few rows.
+
+    They cost hardly more than one (memory is read once), and a row's result is the same to the last bit however many
+    there are: that is what makes a reply independent of its neighbours.
     """
 
-    def __init__(self, weight: "torch.Tensor", bias: "torch.Tensor | None", *, packed: bool) -> None:
+    def __init__(self, weight: "torch.Tensor", bias: "torch.Tensor | None") -> None:
         import torch
 
-        self.weight, self.bias = weight, bias
-        self.pack = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), 2) if packed else None
+        self.bias = bias
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), 2)
 
     def __call__(self, x: "torch.Tensor") -> "torch.Tensor":
         import torch
 
-        if self.pack is None or x.numel() > PACKED_ROWS * x.shape[-1]:
-            return torch.nn.functional.linear(x, self.weight, self.bias)
         flat = x.reshape(-1, x.shape[-1])
-        out = torch.ops.mkldnn._linear_pointwise(flat, self.pack, self.bias, "none", [], "")
+        out = torch.ops.mkldnn._linear_pointwise(flat, self.weight, self.bias, "none", [], "")
         return out.view(*x.shape[:-1], out.shape[-1])
 
 
