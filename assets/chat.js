@@ -39,5 +39,12 @@ function copy(event) {
   if (text) setTimeout(() => navigator.clipboard?.writeText(text), 100);
 }
 
+// While a Chinese or Japanese word is being composed, Enter chooses the word and must not send the message.
+function compose(event) {
+  if (event.key === "Enter" && (event.isComposing || event.keyCode === 229) && event.target.closest("#chat-message"))
+    event.stopPropagation();
+}
+
+for (const kind of ["keydown", "keypress"]) document.addEventListener(kind, compose, true);
 document.addEventListener("click", copy, true);  // early: Gradio changes the icon that was hit
 watch("value", () => requestAnimationFrame(() => setTimeout(mark, 60)));  // the panes are drawn in the same breath

@@ -15,6 +15,8 @@ from chatgui.config import RunConfig
 from chatgui.data.load import SAMPLES, DataConfig, Dataset, find, load, peek
 from chatgui.data.split import Splits, split
 from chatgui.errors import ChatGuiError, DataError, RunError
+from chatgui.generation.engine import Engine
+from chatgui.generation.pair import Pair, Voices
 from chatgui.measure import edited
 from chatgui.report import Report, prepared_config, report
 from chatgui.runs.foresee import ask, keep_forecast
@@ -25,7 +27,6 @@ from chatgui.training.forecast import Forecast
 
 if TYPE_CHECKING:
     from chatgui.generation.assistant import Library
-    from chatgui.generation.pair import Pair
     from chatgui.predict import Predictor
     from chatgui.tokens.template import Template
 
@@ -52,6 +53,9 @@ class Workspace:
         except OSError as error:
             raise RunError("run.cannot_write", path=str(home), reason=error.strerror or str(error)) from error
         self.training = TrainingThread(home)
+        self.engine = Engine()
+        """Makes every reply of this process."""
+        self._voices = Voices()
         self._pairs: dict[tuple[str, int], Pair] = {}
         self._predictors: dict[tuple[str, int], Predictor] = {}
         self.library = lru_cache(maxsize=2)(_load_library)
@@ -181,7 +185,7 @@ class Workspace:
                     raise RunError("run.cannot_write", path=str(kept), reason=error.strerror or str(error)) from error
         return folder
 
-    def pair(self, run: Run, tell: Callable[[str], Any] = lambda stage: None) -> "Pair":
+    def pair(self, run: Run, tell: Callable[[str], Any] = lambda stage: None) -> Pair:
         """Base and fine-tuned model of a run, loaded once. `tell` hears `loading` when it has to wait.
 
         Raises RunError when the run kept no result, ModelError when its base is gone.
@@ -191,11 +195,9 @@ class Workspace:
             pair = self._pairs.pop(_result(run), None)
             if pair is None:
                 tell("loading")
-                from chatgui.generation.pair import load_pair
-
                 while len(self._pairs) >= PAIRS_KEPT:
                     self._pairs.pop(next(iter(self._pairs)))
-                pair = load_pair(run.config, folder)
+                pair = self._voices.pair(run.config, folder, self.engine)
             self._pairs[_result(run)] = pair  # last in the dict: used last
             return pair
 

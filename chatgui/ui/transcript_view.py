@@ -12,8 +12,8 @@ from chatgui.generation.transcript import Answer, Exchange, Side, Transcript, di
 from chatgui.text import say
 
 PLACEHOLDER = "…"
-FACTS = ("weights", "adapter", "template", "seed", "temperature", "top_p", "prompt_tokens", "new_tokens", "end",
-         "tokens_per_second", "device")  # fmt: skip
+FACTS = ("weights", "adapter", "template", "seed", "temperature", "top_p", "top_k", "prompt_tokens", "new_tokens",
+         "end", "tokens_per_second", "first_token_seconds", "device", "computed")  # fmt: skip
 
 
 def messages(talk: Transcript, side: Side, growing: str = "") -> Messages:
@@ -32,19 +32,34 @@ def receipt_line(language: str, answer: Answer | None) -> str:
     return say("chat.receipt_line", language, **_words(language, answer))
 
 
-def receipt_facts(language: str, answer: Answer | None) -> str:
-    """The whole receipt, as HTML."""
-    if answer is None:
+def receipts(language: str, talk: Transcript, side: Side) -> str:
+    """The receipts of one side's replies, the newest first and open, as HTML."""
+    answers: list[Answer] = [getattr(exchange, side) for exchange in talk.exchanges]
+    if not answers:
         return f"<p>{escape(say('chat.receipt_empty', language))}</p>"
+    folded = "".join(
+        f"<details><summary>{escape(say('chat.receipt_turn', language, turn=turn))} · "
+        f"{escape(receipt_line(language, answers[turn - 1]))}</summary>{_facts(language, answers[turn - 1])}</details>"
+        for turn in range(len(answers) - 1, 0, -1)
+    )
+    return _facts(language, answers[-1]) + folded
+
+
+def _facts(language: str, answer: Answer) -> str:
     words = _words(language, answer)
-    cells = [(say(f"receipt.{name}", language), str(words[name])) for name in FACTS]
+    cells = [(say(f"receipt.{name}", language), str(words[name])) for name in FACTS if name in words]
     return "<dl>" + "".join(f"<div><dt>{escape(a)}</dt><dd>{escape(b)}</dd></div>" for a, b in cells) + "</dl>"
 
 
 def _words(language: str, answer: Answer) -> dict[str, Any]:
     adapter = say(f"receipt.adapter_{answer.receipt['adapter']}", language)
     end = say(f"receipt.end_{answer.end}", language, new_tokens=answer.receipt["new_tokens"])
-    return {**answer.receipt, "adapter": adapter, "end": end}
+    words = {**answer.receipt, "adapter": adapter, "end": end}
+    if "computed" in words:  # receipts kept by an older version say nothing of it
+        words["computed"] = say(f"receipt.computed_{words['computed']}", language)
+        if words["cache"] != "together":
+            words["computed"] += say(f"receipt.cache_{words['cache'].replace(' ', '_')}", language)
+    return words
 
 
 def status(language: str, key: str) -> str:

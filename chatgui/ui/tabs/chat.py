@@ -1,7 +1,6 @@
 """Chat: one message, both models, side by side; under each reply the receipt that proves what answered."""
 
 import random
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -33,17 +32,23 @@ from chatgui.text import say
 from chatgui.ui.form import component
 from chatgui.ui.session import QUIET, Selection, Session, bind, label
 from chatgui.ui.theme import ASSETS
-from chatgui.ui.transcript_view import messages, receipt_facts, receipt_line, remark, status
+from chatgui.ui.transcript_view import messages, receipt_line, receipts, remark, status
 
 TITLE = "tab.chat"
 SUGGESTIONS = 3
 SUGGESTION_LETTERS = 60
 PANE_HEIGHT = "clamp(260px, 100vh - 500px, 720px)"
 """Whatever the rest of the tab leaves of the screen."""
+DOWNLOAD = """(text) => {
+  const link = Object.assign(document.createElement("a"), {download: `chat-${JSON.parse(text).run}.json`});
+  link.href = URL.createObjectURL(new Blob([text], {type: "application/json"}));
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}"""
 UPDATE_SECONDS = 0.05
 """Between two pictures of a growing reply: 20 a second look fluent and leave the processor to the model."""
-MODEL: dict[str, Any] = {**QUIET, "concurrency_id": "model", "concurrency_limit": 1}
-"""For listeners that make a model answer: one at a time."""
+MODEL: dict[str, Any] = {**QUIET, "concurrency_limit": None}
+"""For listeners that make a model answer: the engine answers everybody together."""
 OPENING: dict[str, Any] = {**QUIET, "concurrency_id": "chat", "concurrency_limit": 1}
 """For the two listeners that open a conversation as a page loads, in whichever order the browser calls them."""
 
@@ -118,7 +123,7 @@ def build(session: Session) -> None:
             small: dict[str, Any] = {"size": "sm", "scale": 0, "min_width": 120, "interactive": False}
             retry = gr.Button(label("chat.retry"), elem_id="chat-retry", **small)
             clear = gr.Button(label("chat.clear"), elem_id="chat-clear", **small)
-            save = gr.DownloadButton(label("chat.save"), elem_id="chat-save", **small)
+            save = gr.Button(label("chat.save"), elem_id="chat-save", **small)
             surprise = gr.Button(label("chat.random"), size="sm", scale=0, min_width=190, elem_id="chat-random")
         with gr.Accordion(label("chat.settings"), open=False, elem_id="chat-settings"):
             system = gr.Textbox(
@@ -126,6 +131,8 @@ def build(session: Session) -> None:
             )
             with gr.Row():
                 settings = {knob.name: _setting(knob) for knob in knobs(RunConfig) if knob.group == "generation"}
+
+        saved = gr.Textbox(visible="hidden")
 
     screen = Screen(
         talk, message, system, settings["generation.seed"], chooser, base.pane, tuned.pane, base.receipt, tuned.receipt,
@@ -152,9 +159,10 @@ def build(session: Session) -> None:
         answer(chip.click(bind(ask_suggestion, index), inputs_kwargs={"prompts": prompts, **named}, **asking))
     surprise.click(bind(random_prompt, workspace), [chooser], [message, system], **QUIET)
     stop.click(bind(stop_reply), [talk, turn], outputs, queue=False, **QUIET)
+    save.click(bind(save_talk), [talk], saved, **QUIET).success(None, saved, None, js=DOWNLOAD, **QUIET)
     gr.on([clear.click, base.pane.clear, tuned.pane.clear], bind(clear_talk), [talk], outputs, **QUIET)
     gr.api(
-        _endpoint(workspace), api_name="compare", concurrency_id="model", concurrency_limit=1,
+        _endpoint(workspace), api_name="compare", concurrency_limit=None,
         api_description="Both replies to one message, each with its receipt.",
     )  # fmt: skip
 
@@ -384,20 +392,19 @@ def draw(language: str, talk: Transcript) -> Screen:
     idle, done = talk.asked is None, talk.asked is None and last is not None
     return Screen(
         talk=talk, base=messages(talk, "base"), tuned=messages(talk, "tuned"),
-        base_receipt=gr.update(label=receipt_line(language, base)), base_facts=receipt_facts(language, base),
-        tuned_receipt=gr.update(label=receipt_line(language, tuned)), tuned_facts=receipt_facts(language, tuned),
+        base_receipt=gr.update(label=receipt_line(language, base)), base_facts=receipts(language, talk, "base"),
+        tuned_receipt=gr.update(label=receipt_line(language, tuned)), tuned_facts=receipts(language, talk, "tuned"),
         note=remark(language, talk), suggestions=gr.update(visible=idle and not done),
         chooser=gr.update(interactive=idle), send=gr.update(visible=idle), stop=gr.update(visible=not idle),
         retry=gr.update(interactive=done), clear=gr.update(interactive=done),
-        save=gr.update(value=_saved(talk) if done else None, interactive=done),
+        save=gr.update(interactive=done),
         remembered=to_record(talk) if done else gr.skip(),
     )  # fmt: skip
 
 
-def _saved(talk: Transcript) -> str:
-    path = Path(tempfile.mkdtemp(prefix="chatgui-")) / f"chat-{talk.run}.json"
-    path.write_text(to_json(talk), encoding="utf-8")
-    return str(path)
+def save_talk(language: str, talk: Transcript) -> str:
+    """The conversation for the browser to keep as a file. Nothing is written here."""
+    return to_json(talk)
 
 
 # ---- for scripts -----------------------------------------------------------------------------------------------------

@@ -190,7 +190,7 @@ def test_text_of_a_model_is_shown_as_text(workspace: Workspace, run: Run) -> Non
 
 def test_the_saved_file_is_the_transcript(workspace: Workspace, run: Run) -> None:
     screen = answered(workspace, asked(Transcript(run.id)))
-    saved = json.loads(Path(screen.save["value"]).read_text("utf-8"))
+    saved = json.loads(chat.save_talk("en", screen.talk))
     assert (saved["run"], saved["turns"][0]["message"]) == (run.id, "Hello?")
 
 
