@@ -58,6 +58,10 @@ class Loaded:
                 return False
         return True
 
+    def updates(self, name: str) -> dict[str, LowRank]:
+        """What makes a LoRA adapter, by layer."""
+        return {layer: found.updates[name] for layer, found in self._projections.items() if name in found.updates}
+
     def forget(self, name: str) -> None:
         """Drop an adapter."""
         with self.lock:

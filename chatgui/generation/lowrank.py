@@ -4,6 +4,8 @@ peft adds an update to every row of a batch; read as plain matrices it can go to
 """
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,11 @@ def read_low_rank(folder: Path, model: Any) -> dict[str, LowRank] | None:
         scale = _scale(found, name.removeprefix(PREFIX), down.shape[0])
         updates[name.removeprefix(PREFIX)] = LowRank(down.to(**like), (up.float() * scale).to(**like))
     return updates
+
+
+def zeros_like(updates: Mapping[str, LowRank]) -> dict[str, LowRank]:
+    """An adapter of the same shape that changes nothing."""
+    return {name: replace(update, up=update.up * 0) for name, update in updates.items()}
 
 
 def _is_plain(found: dict[str, Any], default: dict[str, Any]) -> bool:

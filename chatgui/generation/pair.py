@@ -62,12 +62,12 @@ class Voice:
 
     def request(
         self, prompt: list[int], settings: GenerationConfig, *, top_logprobs: int | None = None,
-        background: bool = False,
+        background: bool = False, name: str | None = None,
     ) -> Request:  # fmt: skip
-        """What the engine is to be asked."""
+        """What the engine is to be asked; `name` asks another adapter over the same weights."""
         return Request(
-            self.loaded, self.name, tuple(prompt), settings, self.stop_ids, self.context_tokens, top_logprobs,
-            background,
+            self.loaded, self.name if name is None else name, tuple(prompt), settings, self.stop_ids,
+            self.context_tokens, top_logprobs, background,
         )  # fmt: skip
 
 

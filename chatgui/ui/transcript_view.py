@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from chatgui.generation.compare import Messages
+from chatgui.generation.selfcheck import SelfCheck
 from chatgui.generation.transcript import Answer, Exchange, Side, Transcript, differing_words, history
 from chatgui.text import say
 
@@ -65,6 +66,17 @@ def _words(language: str, answer: Answer) -> dict[str, Any]:
 def status(language: str, key: str) -> str:
     """What is going on, as HTML."""
     return f'<p class="busy">{escape(say(key, language))}</p>'
+
+
+def finding(language: str, check: SelfCheck, base: str, tuned: str) -> str:
+    """What a self-check found, as HTML."""
+    sentences = [
+        say("check.passed" if check.passed else "check.failed", language),
+        say(f"check.zero_{check.zero}", language),
+        say(f"check.weights_{'differ' if check.weights_differ else 'equal'}", language, base=base, tuned=tuned),
+        say("check.answers_differ" if check.answers_differ else "check.answers_equal", language),
+    ]  # fmt: skip
+    return "<p>" + "".join(f"<span>{escape(sentence)}</span>" for sentence in sentences) + "</p>"
 
 
 def remark(language: str, talk: Transcript) -> str:

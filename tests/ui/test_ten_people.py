@@ -29,7 +29,14 @@ def starter_run(shared_home: Path, conversations: Path) -> Run:
     config = RunConfig(data=DataConfig(source=str(conversations), test_fraction=0.4), adapter=Lora(rank=4))
     run = create_run(shared_home, config, "finished")
     torch.manual_seed(1)
-    adapter = LoraConfig(task_type="CAUSAL_LM", r=4, lora_alpha=4, target_modules="all-linear", init_lora_weights=False)
+    adapter = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=4,
+        lora_alpha=4,
+        target_modules="all-linear",
+        fan_in_fan_out=True,
+        init_lora_weights=False,
+    )
     get_peft_model(AutoModelForCausalLM.from_pretrained(STARTER), adapter).save_pretrained(run.model_folder)
     AutoTokenizer.from_pretrained(STARTER).save_pretrained(run.model_folder)
     return run

@@ -15,6 +15,7 @@ from chatgui.errors import ChatGuiError
 from chatgui.fields import build_flat, knobs
 from chatgui.generation import compare
 from chatgui.generation.compare import Messages
+from chatgui.generation.selfcheck import self_check
 from chatgui.generation.transcript import (
     SIDES,
     Answer,
@@ -32,7 +33,7 @@ from chatgui.text import say
 from chatgui.ui.form import component
 from chatgui.ui.session import QUIET, Selection, Session, bind, label
 from chatgui.ui.theme import ASSETS
-from chatgui.ui.transcript_view import messages, receipt_line, receipts, remark, status
+from chatgui.ui.transcript_view import finding, messages, receipt_line, receipts, remark, status
 
 TITLE = "tab.chat"
 SUGGESTIONS = 3
@@ -124,6 +125,7 @@ def build(session: Session) -> None:
             retry = gr.Button(label("chat.retry"), elem_id="chat-retry", **small)
             clear = gr.Button(label("chat.clear"), elem_id="chat-clear", **small)
             save = gr.Button(label("chat.save"), elem_id="chat-save", **small)
+            check = gr.Button(label("chat.check"), size="sm", scale=0, min_width=120, elem_id="chat-check")
             surprise = gr.Button(label("chat.random"), size="sm", scale=0, min_width=190, elem_id="chat-random")
         with gr.Accordion(label("chat.settings"), open=False, elem_id="chat-settings"):
             system = gr.Textbox(
@@ -159,6 +161,7 @@ def build(session: Session) -> None:
         answer(chip.click(bind(ask_suggestion, index), inputs_kwargs={"prompts": prompts, **named}, **asking))
     surprise.click(bind(random_prompt, workspace), [chooser], [message, system], **QUIET)
     stop.click(bind(stop_reply), [talk, turn], outputs, queue=False, **QUIET)
+    check.click(bind(check_pair, workspace), [chooser], note, **MODEL)
     save.click(bind(save_talk), [talk], saved, **QUIET).success(None, saved, None, js=DOWNLOAD, **QUIET)
     gr.on([clear.click, base.pane.clear, tuned.pane.clear], bind(clear_talk), [talk], outputs, **QUIET)
     gr.api(
@@ -400,6 +403,13 @@ def draw(language: str, talk: Transcript) -> Screen:
         save=gr.update(interactive=done),
         remembered=to_record(talk) if done else gr.skip(),
     )  # fmt: skip
+
+
+def check_pair(workspace: Workspace, language: str, run: str) -> Iterator[str]:
+    """Prove that the two sides are what they say, and say what was found."""
+    yield status(language, "chat.checking")
+    pair = workspace.pair(workspace.run(run))
+    yield finding(language, self_check(pair), pair.base.weights, pair.tuned.weights)
 
 
 def save_talk(language: str, talk: Transcript) -> str:

@@ -282,6 +282,21 @@ def test_a_run_is_named_by_what_tells_it_from_others(workspace: Workspace, run: 
     assert name.startswith("conversations · tiny · LoRA 4 · 20")
 
 
+@pytest.mark.parametrize(("language", "word"), [("en", "The comparison holds."), ("zh", "对比可信。")])
+def test_the_self_check_says_what_it_found(workspace: Workspace, run: Run, language: str, word: str) -> None:
+    *_, found = chat.check_pair(workspace, language, run.id)
+    pair = workspace.pair(run)
+    assert word in found
+    assert pair.base.weights in found and pair.tuned.weights in found
+
+
+def test_every_reply_keeps_its_receipt(workspace: Workspace, run: Run) -> None:
+    first = answered(workspace, asked(Transcript(run.id)))
+    second = answered(workspace, asked(first.talk, "And?"))
+    assert second.base_facts.count("<dl>") == 2
+    assert "one pass over one set of weights" in second.base_facts
+
+
 # ---- for scripts, and in a browser -----------------------------------------------------------------------------------
 
 
