@@ -56,7 +56,7 @@ def edit_view(session: Session, data: gr.State) -> None:
             [(label(f"saveas.{name}"), name) for name in FORMATS], value="messages", label=label("edit.export"),
             elem_id="edit-export-format", scale=0, min_width=220,
         )  # fmt: skip
-        write = gr.Button(label("edit.export"), size="sm", scale=0, min_width=120, elem_id="edit-export")
+        write = gr.Button(label("edit.export"), size="sm", scale=0, min_width=170, elem_id="edit-export")
         file = gr.File(label=label("edit.file"), visible=False, height=80, elem_id="edit-file")
     results = [cards, page, note, back, following]
     show = session.workspace
@@ -84,12 +84,12 @@ def _draw_editor() -> Editor:
             info=label("edit.text.help"), elem_id="edit-text",
         )  # fmt: skip
     with gr.Row(elem_classes="pager"):
-        buttons = [
-            gr.Button(label(f"edit.{name}"), size="sm", scale=0, min_width=110, elem_id=f"edit-{name}")
+        save, delete, add, undo = (
+            gr.Button(label(f"edit.{name}"), size="sm", scale=0, min_width=150, elem_id=f"edit-{name}")
             for name in ("save", "delete", "add", "undo")
-        ]
+        )
         note = gr.HTML(elem_classes="page-note", elem_id="edit-note", min_width=160)
-    return Editor(number, text, *buttons, note)
+    return Editor(number, text, save, delete, add, undo, note)
 
 
 def find(

@@ -29,6 +29,7 @@ from chatgui.ui.item_view import shown
 from chatgui.ui.session import PRIVATE, QUIET, Selection, Session, bind, label
 
 TITLE = "tab.dataset"
+SPLITS_BY = get_args(DataConfig.model_fields["split_by"].annotation)
 FORMATS = get_args(DataConfig.model_fields["format"].annotation)
 CONVERSATIONS_A_PAGE = 10
 ROWS_A_PAGE = 50
@@ -49,6 +50,8 @@ class Source:
     validation: gr.Slider
     test: gr.Slider
     seed: gr.Number
+    split_by: gr.Dropdown
+    split_column: gr.Textbox
 
 
 @dataclass(frozen=True)
@@ -121,9 +124,17 @@ def _draw_source() -> Source:
             0, minimum=0, precision=0, label=label("data.split_seed"), info=label("data.split_seed.help"),
             elem_id="dataset-seed",
         )  # fmt: skip
+        split_by = gr.Dropdown(
+            [(label(f"data.split_by={name}"), name) for name in SPLITS_BY], value="random",
+            label=label("data.split_by"), info=label("data.split_by.help"), elem_id="dataset-split-by",
+        )  # fmt: skip
+        split_column = gr.Textbox(
+            label=label("data.split_column"), info=label("data.split_column.help"), elem_id="dataset-split-column",
+            max_lines=1,
+        )  # fmt: skip
     with gr.Accordion(label("dataset.examples"), open=False, elem_id="dataset-examples"):
         gr.HTML(view.examples_html({format_.NAME: format_.EXAMPLE for format_ in KNOWN_FORMATS}))
-    return Source(sample, upload, name, load_button, format_, validation, test, seed)
+    return Source(sample, upload, name, load_button, format_, validation, test, seed, split_by, split_column)
 
 
 def _sample_label(name: str) -> Any:
@@ -169,9 +180,11 @@ def _wire_source(session: Session, source: Source, data: gr.State, wanted: gr.St
         gr.on(own, None, None, None, cancels=[event for other, event in enumerate(events) if other != index], **QUIET)
     for event in events:
         event.failure(bind(settle, session.workspace), [data, summary], summary, **QUIET)
-    shares: list[Any] = [source.validation, source.test, source.seed]
+    shares: list[Any] = [source.validation, source.test, source.seed, source.split_by, source.split_column]
+    changed = [share.input for share in shares[:-1]]
     gr.on(
-        [share.input for share in shares], bind(divide, session.workspace), [session.selection, *shares],
+        [*changed, source.split_column.submit, source.split_column.blur],
+        bind(divide, session.workspace), [session.selection, *shares],
         session.selection, trigger_mode="always_last", **QUIET,
     )  # fmt: skip
 
@@ -218,7 +231,7 @@ def _report_tab(session: Session) -> None:
     with gr.Tab(label("dataset.report"), id="report", elem_id="dataset-report"):
         panel = report_panel(session.workspace)
     gr.on([session.page.load, session.selection.change], query_of, session.selection, panel, **QUIET)
-    panel.remedy(on_remedy, session.selection, session.selection, **QUIET)  # type: ignore[attr-defined]
+    panel.remedy(on_remedy, session.selection, session.selection, **QUIET)
 
 
 def _raw_tab(session: Session, data: gr.State) -> None:
@@ -344,11 +357,20 @@ def settle(workspace: Workspace, language: str, data: DataConfig, summary: str) 
 
 
 def divide(
-    workspace: Workspace, language: str, selection: Selection, validation: float, test: float, seed: float | None
-) -> Any:
-    """Other shares or another seed for the same data. Raises ConfigError for a share that is not allowed."""
-    changes = {"validation_fraction": validation, "test_fraction": test, "split_seed": int(seed or 0)}
-    return replace(selection, data=_changed(selection.data, **changes))
+    workspace: Workspace, language: str, selection: Selection, validation: float, test: float, seed: float | None,
+    split_by: str = "random", split_column: str | None = None,
+) -> Any:  # fmt: skip
+    """Another division of the same data. Raises ConfigError for a share that is too large, DataError for no column."""
+    changes = {
+        "validation_fraction": validation, "test_fraction": test, "split_seed": int(seed or 0), "split_by": split_by,
+        "split_column": (split_column or "").strip() or None,
+    }  # fmt: skip
+    data = _changed(selection.data, **changes)
+    if split_by in ("column", "group", "time") and data.split_column is None:
+        return gr.skip()  # the column is still to be named
+    if data.split_by != selection.data.split_by or data.split_column != selection.data.split_column:
+        workspace.splits(data)
+    return replace(selection, data=data)
 
 
 def load_dataset(

@@ -300,3 +300,17 @@ def test_every_token_of_a_text_is_learnt(workspace: Workspace, write: Callable[.
 def test_a_model_that_is_not_there_is_told_in_the_view(workspace: Workspace, conversations: Path) -> None:
     found, facts = learn(workspace, DataConfig(source=str(conversations)), Path("/no/such/model"))
     assert found == [] and "/no/such/model" in facts and "alert" in facts
+
+
+# Dividing
+
+
+def test_a_column_that_divides_is_asked_for_and_then_checked(workspace: Workspace, write: Callable[..., str]) -> None:
+    source = write(*({**talk(f"q{n}"), "customer": n % 5} for n in range(20)))
+    before = Selection(data=DataConfig(source=source))
+    assert tab.divide(workspace, "en", before, 0.1, 0.2, 0, "group", "") == gr.skip()
+    after = tab.divide(workspace, "en", before, 0.1, 0.2, 0, "group", "customer").data
+    owners = {row.raw["customer"] for row in workspace.splits(after).test}
+    assert len(owners) == 1 and len(workspace.splits(after).test) == 4
+    with pytest.raises(DataError, match="there is no column who"):
+        tab.divide(workspace, "en", before, 0.1, 0.2, 0, "group", "who")
