@@ -107,7 +107,7 @@ def _attend(
         return _by_kernel(query, key, value, lengths, scaling, window), None
     options = {"dropout_p": dropout, "scale": scaling, "enable_gqa": query.shape[1] != key.shape[1]}
     parts = zip(*(states.split_with_sizes(lengths, dim=2) for states in (query, key, value)), strict=True)
-    attended = [_one(*part, window, options).transpose(1, 2) for part in parts]
+    attended = [_one(q, k, v, window, options).transpose(1, 2) for q, k, v in parts]
     return (attended[0] if len(attended) == 1 else torch.cat(attended, 1)), None
 
 
@@ -135,8 +135,10 @@ def _by_kernel(
 
     ends = torch.tensor((0, *lengths), dtype=torch.int32).cumsum(0, dtype=torch.int32)
     ends = ends.to(query.device, non_blocking=True)
-    flat = [states[0].transpose(0, 1) for states in (query, key, value)]  # (T, H, D)
+    q, k, v = (states[0].transpose(0, 1) for states in (query, key, value))  # (T, H, D)
     if query.shape[1] != key.shape[1]:
-        flat[1:] = [states.repeat_interleave(query.shape[1] // key.shape[1], dim=1) for states in flat[1:]]
+        k, v = (states.repeat_interleave(query.shape[1] // key.shape[1], dim=1) for states in (k, v))
     before = window - 1 if window else -1
-    return varlen_attn(*flat, ends, ends, max(lengths), max(lengths), scale=scaling, window_size=(before, 0))[None]
+    longest = max(lengths)
+    attended: Any = varlen_attn(q, k, v, ends, ends, longest, longest, scale=scaling, window_size=(before, 0))
+    return attended[None]

@@ -5,6 +5,7 @@ GPT-2 below it, no autocast. Everything else goes through peft's own forward pas
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def fuse_lora(model: Any) -> list[Callable[[], Any]]:
     for module in model.modules():
         if type(module) is Linear and _is_plain(module):
             module.forward = _forward(module)
-            undo.append(lambda module=module: module.__dict__.pop("forward"))
+            undo.append(partial(module.__dict__.pop, "forward"))
     return undo
 
 

@@ -114,7 +114,8 @@ class _Loop:
         self.optimizers = make_optimizers(model, config)
         self.schedules = make_schedules(self.optimizers, config, self.total)
         self.step = self.tokens = self.skipped = self.best_step = self.looks_without_gain = 0
-        self.best_loss, self.best_weights = math.inf, None
+        self.best_loss = math.inf
+        self.best_weights: dict[str, torch.Tensor] | None = None
         self.validation_loss: float | None = None
         self.recent: list[float] = []
         self.started = time.monotonic()
@@ -224,8 +225,8 @@ class _Loop:
 
     def _restore(self, snapshot: Snapshot) -> None:
         self._put(snapshot.weights)
-        states = [*snapshot.optimizers, *snapshot.schedules]
-        for part, state in zip([*self.optimizers, *self.schedules], states, strict=True):
+        parts: list[Any] = [*self.optimizers, *self.schedules]
+        for part, state in zip(parts, [*snapshot.optimizers, *snapshot.schedules], strict=True):
             part.load_state_dict(state)
         for name in ("step", "tokens", "skipped", "best_loss", "best_step", "looks_without_gain", "best_weights"):
             setattr(self, name, getattr(snapshot, name))
