@@ -14,7 +14,7 @@ import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -226,10 +226,15 @@ def shuffled(items: Sequence[Any]) -> list[Any]:
     return mixed
 
 
+def rows_of(file: Path) -> list[Mapping[str, Any]]:
+    """The rows of a table without a broken line."""
+    return [row for _, row in read_file(file).rows if isinstance(row, Mapping)]
+
+
 def banking77(root: Path) -> tuple[Sequence[Item], Sequence[Item]]:
     """77 intents of a bank's customers."""
     train, test = (
-        shuffled([Labelled(r["text"], (r["category"],)) for _, r in read_file(root / "banking77" / f"{name}.csv").rows])
+        shuffled([Labelled(r["text"], (r["category"],)) for r in rows_of(root / "banking77" / f"{name}.csv")])
         for name in ("train", "test")
     )
     return train, test
@@ -253,9 +258,9 @@ def sst2(root: Path) -> tuple[Sequence[Item], Sequence[Item]]:
 
 def chnsenticorp_htl(root: Path) -> tuple[Sequence[Item], Sequence[Item]]:
     """Chinese hotel reviews; a fifth, drawn by seed, is the test."""
-    rows = read_file(root / "chnsenticorp_htl" / "ChnSentiCorp_htl_all.csv").rows
+    rows = rows_of(root / "chnsenticorp_htl" / "ChnSentiCorp_htl_all.csv")
     names = {"0": "差评", "1": "好评"}
-    items = shuffled([Labelled(r["review"], (names[str(r["label"])],)) for _, r in rows if r.get("review")])
+    items = shuffled([Labelled(r["review"], (names[str(r["label"])],)) for r in rows if r.get("review")])
     cut = len(items) // 5
     return items[cut:], items[:cut]
 
@@ -278,9 +283,9 @@ def movielens_small(root: Path) -> tuple[Sequence[Item], Sequence[Item]]:
     """
     titles = {
         r["Id"]: f"{r['title']} [{r['genres'].replace('|', ', ')}]"
-        for _, r in read_file(root / "movielens_small" / "movies.csv").rows
+        for r in rows_of(root / "movielens_small" / "movies.csv")
     }
-    ratings = [r for _, r in read_file(root / "movielens_small" / "ratings.csv").rows]
+    ratings = [r for r in rows_of(root / "movielens_small" / "ratings.csv")]
     liked = sorted((int(r["timestamp"]), r["userId"], r["Id"]) for r in ratings if float(r["rating"]) >= 4)
     border = liked[int(0.8 * len(liked))][0]
     seen: dict[str, list[str]] = {}

@@ -43,7 +43,7 @@ def test_it_counts_steps_looks_and_checkpoints(fresh_model: Fresh, examples: lis
 
 
 def test_twice_the_steps_take_about_twice_as_long(fresh_model: Fresh, examples: list[Example]) -> None:
-    pauses = {"evaluation_steps": 10**6, "checkpoint_steps": 10**6}
+    pauses: dict[str, Any] = {"evaluation_steps": 10**6, "checkpoint_steps": 10**6}
     short, long = (foresee(fresh_model, examples, max_steps=steps, **pauses).seconds for steps in (100, 200))
     assert 1 < long / short < 4  # measured twice on a machine that others use
 

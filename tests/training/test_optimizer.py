@@ -97,7 +97,7 @@ def rates(schedule: str, steps: int = 100) -> list[float]:
     (made,) = make_schedules(optimizers, config, steps)
     found = []
     for _ in range(steps):
-        found.append(made.get_last_lr()[0])
+        found.append(float(made.get_last_lr()[0]))
         optimizers[0].step()
         made.step()
     return found

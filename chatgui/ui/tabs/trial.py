@@ -149,7 +149,7 @@ def judge_run(workspace: Workspace, language: str, run: str) -> tuple[Any, ...]:
         raise DataError("evaluate.empty_split", split="test", source=config.data.source)
     views, figures = [], []
     for side in ("base", "tuned"):
-        scores = predictor.judge(items, side)  # type: ignore[arg-type]
+        scores = predictor.judge(items, side)
         title = say(f"try.{side}_name", language)
         views.append(prediction_view.metrics(scores, title, language))
         figures.append(_plot(task_charts.confusion_figure(scores, title, language)) if "confusion" in scores else None)

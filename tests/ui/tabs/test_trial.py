@@ -20,7 +20,7 @@ from tests.test_predict import CHOICES, LABELS, TAGS, trained
 def runs(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[dict[str, str]]:
     before = signal.getsignal(signal.SIGTERM)
     home = tmp_path_factory.mktemp("trial") / "home"
-    tasks = {"classification": LABELS, "tagging": TAGS, "ranking": CHOICES}
+    tasks: dict[str, list[Any]] = {"classification": LABELS, "tagging": TAGS, "ranking": CHOICES}
     made = {task: trained(home, tiny_model, rows, task).id for task, rows in tasks.items()}
     yield {**made, "home": str(home)}
     signal.signal(signal.SIGTERM, before)
