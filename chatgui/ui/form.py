@@ -14,32 +14,15 @@ from chatgui.ui.session import QUIET, label, language_of
 SECTIONS: dict[str, tuple[str, ...]] = {
     "method": ("adapter.",),
     "task": ("task.",),
-    "optimizer": (
-        "training.optimizer",
-        "training.schedule",
-        "training.warmup",
-        "training.weight_decay",
-        "training.max_grad",
-    ),
-    "batches": (
-        "training.batch",
-        "training.micro_batch",
-        "training.max_",
-        "training.seed",
-        "training.replay",
-        "training.pack",
-    ),
+    "optimizer": tuple(f"training.{name}" for name in ("optimizer", "schedule", "warmup", "weight_decay", "max_grad")),
+    "batches": tuple(f"training.{name}" for name in ("batch", "micro_batch", "max_", "seed", "replay")),
     "watching": (
-        "training.evaluation",
-        "training.checkpoint",
-        "training.early",
-        "training.patience",
-        "training.minimum",
+        *(f"training.{name}" for name in ("evaluation", "checkpoint", "patience", "minimum", "result")), "probes.",
     ),
     "regularisation": ("training.label_smoothing", "training.neftune", "training.dropout"),
-    "precision": ("training.precision", "training.compile", "training.gradient_checkpointing", "training.liger"),
+    "precision": ("training.precision", "training.compile", "training.gradient_checkpointing"),
     "model": ("model.",),
-}
+}  # fmt: skip
 """Beginnings of the names in each section of Advanced, in the order on screen; the first that fits counts."""
 OTHER = "other"
 
