@@ -46,9 +46,9 @@ def answers_row(workspace: Workspace, language: str, query: dict[str, Any]) -> d
         "steps": [
             {
                 "step": step, "name": say("probes.at", language, step=step),
-                "answers": {answer.index: answer.text + ("" if answer.ended else " …") for answer in answers},
+                "answers": {str(answer.index): answer.text + ("" if answer.ended else " …") for answer in answers},
             }
             for step, answers in found.items()
         ],
-        "prompts": {answer.index: answer.prompt[-1]["content"] for answers in found.values() for answer in answers},
+        "prompts": {str(each.index): each.prompt[-1]["content"] for answers in found.values() for each in answers},
     }  # fmt: skip
