@@ -7,7 +7,7 @@ from chatgui.curves import AXES, Curves, compact, thinned, window
 from chatgui.report import Bar
 from chatgui.text import DEFAULT_LANGUAGE, say
 
-MOST_POINTS = 400
+MOST_POINTS = 320
 """Points of one line of the chosen run; more than a chart of that width can show apart."""
 MOST_POINTS_BESIDE = 120
 """Of one line of a run laid over it."""
@@ -44,7 +44,7 @@ def view(
 
     at, looks, losses = curves.validation_points(axis)
     seen = window(looks, ends)
-    chosen = thinned(losses[seen], most // 2)
+    chosen = thinned(losses[seen], most // 4)
     validation = {"x": compact(looks[seen][chosen], 6), "y": compact(losses[seen][chosen])}
     if axis != "step":
         validation["step"] = compact(at[seen][chosen], 9)
