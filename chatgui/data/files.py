@@ -159,13 +159,12 @@ def _reader(member: Member, encoding: Encoding) -> Reader:
 
 
 def _texts(member: Member, encoding: Encoding) -> Iterator[RawRow]:
-    reader = _reader(member, encoding)
-    newline = "" if reader is readers.read_table else "\n"
-    with open_text(member, encoding, newline) as stream:
-        try:
+    try:
+        reader = _reader(member, encoding)
+        with open_text(member, encoding, "" if reader is readers.read_table else "\n") as stream:
             yield from reader(stream, member.name)
-        except UnicodeError as error:
-            raise DataError("data.bad_text", source=member.name, encoding=encoding.name) from error
+    except UnicodeError as error:  # UTF-16 and its like have no way to hand a broken byte on
+        raise DataError("data.bad_text", source=member.name, encoding=encoding.name) from error
 
 
 def _columns(member: Member) -> Iterator[RawRow]:

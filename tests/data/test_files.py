@@ -217,3 +217,7 @@ def test_json_is_read_under_any_ending(tmp_path: Path, name: str, content: str) 
 def test_cells_under_the_name_of_text_are_read(tmp_path: Path) -> None:
     rows = files.read_file(write(tmp_path / "a.txt", "ham\tSee you\nspam\tFree!\nham\tOk then\nham\tSoon\n")).rows
     assert rows[0] == (1, {"column_1": "ham", "column_2": "See you"})
+
+
+def test_a_broken_utf_16_file_is_told(tmp_path: Path) -> None:
+    assert "begins as utf-16" in refusal(write(tmp_path / "a.txt", "\ufeffHello".encode("utf-16-le") + b"a"))
