@@ -52,12 +52,12 @@ class Attached(torch.nn.Module):
     @contextmanager
     def disable_adapter(self) -> Iterator[None]:
         """While it lasts the model answers as its base."""
-        trained = {name: getattr(self.base, name) for name in self._first_heads}
+        was_on, used = self.on, {name: getattr(self.base, name) for name in self._first_heads}
         self._use(False, self._first_heads)
         try:
             yield
-        finally:
-            self._use(True, trained)
+        finally:  # one within another leaves it off
+            self._use(was_on, used)
 
     def _use(self, on: bool, chosen: dict[str, Any]) -> None:
         self.on = on

@@ -13,6 +13,7 @@ from chatgui.data.load import DataConfig
 from chatgui.errors import ChatGuiError
 from chatgui.export.options import ExportConfig
 from chatgui.fields import knobs
+from chatgui.runs.search import SearchConfig
 from chatgui.runs.workspace import Workspace
 from chatgui.tasks import Task
 from chatgui.tasks.chat import Chat
@@ -69,7 +70,7 @@ def translations() -> gr.I18n:
 
 def _table(language: str) -> dict[str, str]:
     table = {**sentences(DEFAULT_LANGUAGE), **sentences(language)}
-    for knob in (*knobs(RunConfig), *knobs(ExportConfig, "export.")):
+    for knob in (*knobs(RunConfig), *knobs(ExportConfig, "export."), *knobs(SearchConfig, "search.")):
         table[knob.name] = knob.label(language)
         table[f"{knob.name}.help"] = knob.info(language)
         table |= {f"{knob.name}={choice}": knob.choice_label(choice, language) for choice in knob.choices}

@@ -142,3 +142,13 @@ def test_a_pair_switches_between_base_and_adapter(
             with voice.active():
                 torch.testing.assert_close(voice.model(input_ids=ids).logits, model(input_ids=ids).logits)
     assert pair.context_tokens == 256 - adapter.virtual_tokens
+
+
+@pytest.mark.parametrize("adapter", [Bottleneck(), Prefix(), Prompt()], ids=lambda adapter: adapter.kind)
+def test_switched_off_within_being_switched_off_stays_off(load: Load, adapter: Any) -> None:
+    model = adapter.attach(load("gpt2"), 10)
+    with model.disable_adapter():
+        with model.disable_adapter():
+            assert not model.on
+        assert not model.on
+    assert model.on

@@ -48,6 +48,7 @@ def test_the_page_has_its_tabs_in_order(page: tuple[Workspace, gr.Blocks]) -> No
         "tab-trial",
         "tab-review",
         "tab-apply",
+        "tab-runs",
     ]
 
 
