@@ -30,8 +30,7 @@ FAREWELL_SECONDS = 20
 OUTPUT = "workers.txt"
 """In the home: what workers print before they know the log of their run."""
 MEMORY = {"THP_MEM_ALLOC_ENABLE": "1"}
-"""For torch on Linux: large tensors lie in huge pages; full training of a 15M model took 7 to 11 % less processor time,
-the page faults of its 36 MB gradients gone."""
+"""For torch on Linux: large tensors lie in huge pages, which spares the page faults of large gradients."""
 MOST_OUTPUT_BYTES = 2**20
 SPARE_AFTER_SECONDS = 20
 """Quiet time after a run before the next worker warms up: its imports would slow the first replies of the chat."""
