@@ -104,6 +104,11 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("name", metavar="RUN")
     export.add_argument("--out", metavar="DIR", required=True, help=say("cli.out", LANGUAGE))
     _add_own_flags(export, ExportConfig, "export.")
+    served = verb("serve", _serve, common)
+    served.add_argument("name", metavar="RUN")
+    served.add_argument("--host", default="127.0.0.1")
+    served.add_argument("--port", type=int, default=8000)
+    served.add_argument("--api-key", action="append", default=[], metavar="KEY", help=say("cli.api_key", LANGUAGE))
     search = verb("search", _search)
     search.add_argument("config", metavar="CONFIG.yaml|SEARCH")
     search.add_argument("--range", action="append", default=[], metavar="FIELD=RANGE", help=say("cli.range", LANGUAGE))
@@ -364,6 +369,17 @@ def _compared(row: dict[str, Any]) -> str:
 
 def _below(flat: dict[str, Any], prefix: str) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in flat.items() if name.startswith(prefix)}
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from chatgui.runs.workspace import Workspace
+    from chatgui.server import serve
+
+    workspace = Workspace(store.home_folder(options.home))
+    run = store.find_run(workspace.home, options.name)
+    keys = [*options.api_key, *filter(None, [os.environ.get("CHATGUI_API_KEY")])]
+    serve(workspace, run.id, options.host, options.port, keys)
+    return 0
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -40,7 +40,7 @@ class TrainingConfig(Config):
     batch_size: int = Field(16, ge=1, le=4096)
     """Examples per step; larger gives calmer steps, fewer of them and the same memory (see micro_batch_tokens)."""
     micro_batch_tokens: int = Field(1024, ge=64)
-    """Tokens computed at once; the result stays the same. Fewer need less memory; on a GPU more (8,192) may be faster."""
+    """Tokens computed at once; the result stays the same. Fewer need less memory; a GPU may want more (8,192)."""
     max_length_tokens: int | None = Field(None, ge=8)
     """Longer examples are cut at their end; empty means the model's own limit."""
     optimizer: Literal["adamw", "adamw_8bit", "muon", "sgd"] = "adamw"

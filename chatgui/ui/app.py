@@ -20,6 +20,7 @@ from chatgui.fields import build as build_config
 from chatgui.fields import knobs
 from chatgui.runs.store import home_folder
 from chatgui.runs.workspace import Workspace
+from chatgui.server import LOOPBACK, may_serve, router
 from chatgui.ui import live
 from chatgui.ui.session import QUIET, Selection, Session, bind, label, translations
 from chatgui.ui.tabs import apply, chat, dataset, review, runs, train, trial
@@ -27,7 +28,6 @@ from chatgui.ui.theme import HEAD, STYLE, theme
 
 TABS: tuple[ModuleType, ...] = (dataset, train, chat, trial, review, apply, runs)
 UPLOAD_LIMIT = "500mb"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Page(gr.Blocks):
@@ -127,13 +127,16 @@ def serve(
         workspace.data_folders = tuple(data_folders)
     workspace.training.start()
     try:
-        page.queue(max_size=64, default_concurrency_limit=4).launch(
+        web, _, _ = page.queue(max_size=64, default_concurrency_limit=4).launch(
             server_name="0.0.0.0" if on_space else host, server_port=port,
             auth=tuple(auth.split(":", 1)) if auth else None, prevent_thread_lock=True, **launch_options(),
         )  # fmt: skip
     except OSError as error:
         workspace.training.close()
         raise ConfigError("page.port_taken", port=port) from error
+    keys = [key for key in (os.environ.get("CHATGUI_API_KEY"),) if key]
+    if may_serve("0.0.0.0" if on_space else host, keys):  # Gradio's login does not cover it: off loopback, only by key
+        web.include_router(router(workspace, keys))
     print(f"ChatGUI: {page.local_url}   ({home})", flush=True)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     try:
