@@ -17,7 +17,7 @@ from chatgui.data import files
 from chatgui.data.conversation import Row
 from chatgui.data.formats import AUTO, BY_NAME, SAMPLE_ROWS, Recognition, bind, recognise, tried
 from chatgui.data.formats.columns import names
-from chatgui.data.mapping import Mapping, check, read_columns
+from chatgui.data.mapping import Mapping, check, read_columns, read_label_names
 from chatgui.data.quality.remedies import Remedies
 from chatgui.data.rows import Dropped, DroppedRows, Part, Progress, Rows, Scan, first_rows, remembered_scan, scan
 from chatgui.data.tables import Cache, Table
@@ -50,7 +50,8 @@ class DataConfig(Config):
     format: Annotated[FormatName, Elsewhere()] = AUTO
     """How the rows are written; "auto" finds it out from the rows."""
     columns: Annotated[str, AfterValidator(_checked_columns), Elsewhere()] = ""
-    """Which column each field of the format is read from, such as text=review, label=stars; empty goes by the names."""
+    """Which column each field of the format is read from, such as text=review, label=stars; empty goes by the names,
+    and context="" leaves out a field that would be found by its name."""
     label_names: Annotated[str, Elsewhere()] = ""
     """Names of labels or tags that the file gives as numbers: separated by commas, in order from 0."""
     subset: Annotated[str | None, Elsewhere()] = None
@@ -123,16 +124,29 @@ def peek(config: DataConfig, count: int = SAMPLE_ROWS) -> Dataset:
     Raises DataError as `load` does. A hub dataset is downloaded first.
     """
     path = find(config.source)
-    if path is None:
+    found = _head(path, count)
+    if path is None or found is None:
         return load(config)
-    file = path if path.is_file() else None
-    if path.is_dir() and not (path / "state.json").is_file() and not (path / "dataset_dict.json").is_file():
-        file = files.data_files(path)[0]
-    if file is None:
-        return load(config)
-    found = files.head(file, count)
     dataset = _dataset(config, [found], scan)
     return replace(dataset, whole=path.is_file() and len(found.rows) < count)
+
+
+def raw_rows(config: DataConfig, cache: Path | None = None) -> list[dict[str, object]]:
+    """The first rows of a source as they stand there, whether a format fits them or not, for a mapping to be tried on.
+
+    Raises DataError when the source cannot be read.
+    """
+    found = _head(find(config.source), SAMPLE_ROWS)
+    if found is not None and (rows := first_rows(found)):
+        return rows
+    return next((rows for table in _tables(config, cache) if (rows := first_rows(table))), [])
+
+
+def _head(path: Path | None, count: int) -> Table | None:
+    """The first rows of the first file; None for what can only be opened whole."""
+    if path is None or (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():
+        return None
+    return files.head(path if path.is_file() else files.data_files(path)[0], count)
 
 
 def _dataset(config: DataConfig, tables: list[Table], scan_: Callable[[Table, Mapping], Scan]) -> Dataset:
@@ -200,7 +214,8 @@ def reading(rows: Sequence[Dictionary[str, Any]], config: DataConfig, source: st
     refusals: list[DataError] = []
     for format_ in chosen:
         try:
-            mapping = check(Mapping(format_.NAME, {**bind(format_, rows), **given}), columns, source)
+            merged = {name: column for name, column in {**bind(format_, rows), **given}.items() if column}
+            mapping = check(Mapping(format_.NAME, merged), columns, source)
             found.append(tried(format_, rows, mapping.columns))
         except DataError as error:
             refusals.append(error)
@@ -211,8 +226,7 @@ def reading(rows: Sequence[Dictionary[str, Any]], config: DataConfig, source: st
 
 def mapping_of(found: Recognition, config: DataConfig) -> Mapping:
     """What `apply` makes items with."""
-    label_names = tuple(name.strip() for name in config.label_names.split(",") if name.strip())
-    return Mapping(found.format, found.columns, label_names)
+    return Mapping(found.format, found.columns, read_label_names(config.label_names))
 
 
 def _tables(config: DataConfig, cache: Path | None) -> list[Table]:

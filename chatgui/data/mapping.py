@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from chatgui.data.conversation import Item, Labelled, Tagged
-from chatgui.data.formats import BY_NAME, SAMPLE_ROWS, candidates, tried
+from chatgui.data.formats import BY_NAME, SAMPLE_ROWS, bind, candidates, tried
 from chatgui.data.formats.columns import Field, names, renamed
 from chatgui.errors import ConfigError, DataError
 
@@ -102,6 +102,22 @@ def from_json(text: str) -> Mapping:
 def save(mapping: Mapping, path: Path) -> None:
     """Write it to a file, for other data of the same form."""
     path.write_text(mapping.to_json(), encoding="utf-8")
+
+
+def settings(mapping: Mapping, rows: Sequence[Dictionary[str, Any]]) -> dict[str, str]:
+    """`format`, `columns` and `label_names` of the config that reads a source beginning with these rows so.
+
+    A field that goes by its name but is to be left out gets an empty column.
+    """
+    left_out = [name for name in bind(BY_NAME[mapping.format], rows) if name not in mapping.columns]
+    columns = {**dict.fromkeys(left_out, ""), **mapping.columns}
+    names_given = ", ".join(mapping.label_names)
+    return {"format": mapping.format, "columns": write_columns(columns), "label_names": names_given}
+
+
+def read_label_names(text: str) -> tuple[str, ...]:
+    """Names separated by commas, as the config holds them."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def write_columns(columns: Dictionary[str, str]) -> str:

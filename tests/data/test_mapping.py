@@ -1,9 +1,10 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from chatgui.data.conversation import Conversation, Labelled, Message
-from chatgui.data.load import DataConfig, load
+from chatgui.data.load import DataConfig, load, raw_rows
 from chatgui.data.mapping import (
     Mapping,
     apply,
@@ -14,6 +15,7 @@ from chatgui.data.mapping import (
     guess_mapping,
     read_columns,
     save,
+    settings,
     write_columns,
 )  # fmt: skip
 from chatgui.errors import ChatGuiError, ConfigError, DataError
@@ -114,3 +116,13 @@ def test_a_column_that_the_file_lacks_is_named(tmp_path: Path) -> None:
     path.write_text("note,stars\nNice place,1\n", encoding="utf-8")
     with pytest.raises(ChatGuiError, match='there is no column "review"; the columns are note, stars'):
         load(DataConfig(source=str(path), format="label", columns="text=review, label=stars"))
+
+
+def test_the_config_of_a_mapping_reads_its_rows_by_it(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    rows = [{"question": f"Q{n}", "the, answer": f"A{n}", "answer": "-", "context": "C"} for n in range(5)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    mapping = Mapping("question_answer", {"question": "question", "answer": "the, answer"})
+    config = DataConfig(source=str(file), **settings(mapping, rows))  # type: ignore[arg-type]
+    assert 'context=""' in config.columns and raw_rows(config) == rows
+    assert [row.item for row in load(config).rows] == [apply(mapping, row) for row in rows]

@@ -23,6 +23,7 @@ from chatgui.text import DEFAULT_LANGUAGE, say, sentences
 from chatgui.ui import conversation_view as view
 from chatgui.ui.dataset.editing import edit_view
 from chatgui.ui.dataset.learnt import show_learnt
+from chatgui.ui.dataset.mapping import is_mappable, mapping_form
 from chatgui.ui.dataset.report import on_remedy, query_of, report_panel
 from chatgui.ui.dataset.rows import FAILED, chosen, notice
 from chatgui.ui.item_view import shown
@@ -47,6 +48,7 @@ class Source:
     name: gr.Textbox
     load: gr.Button
     format: gr.Dropdown
+    columns: gr.Button
     validation: gr.Slider
     test: gr.Slider
     seed: gr.Number
@@ -68,6 +70,7 @@ def build(session: Session) -> None:
     """The whole tab."""
     data = gr.State(DataConfig())
     wanted = gr.State(DataConfig().source)
+    unmapped = gr.State("")
     with gr.Row(elem_id="dataset", equal_height=False):
         with gr.Column(scale=2, min_width=320):
             source = _draw_source()
@@ -75,6 +78,7 @@ def build(session: Session) -> None:
             with gr.Row(elem_id="dataset-top", equal_height=False):
                 summary = gr.HTML(elem_id="dataset-summary")
                 train = gr.Button(label("dataset.train"), variant="primary", elem_id="dataset-train", scale=0)
+            mapping_form(session, unmapped, source.format)
             with gr.Tabs(elem_id="dataset-preview"):
                 _conversations_tab(session, data)
                 _report_tab(session)
@@ -88,7 +92,8 @@ def build(session: Session) -> None:
         [session.page.load, data.change], bind(show_source, session.workspace), data,
         [summary, source.sample], **QUIET,
     )  # fmt: skip
-    _wire_source(session, source, data, wanted, summary)
+    _wire_source(session, source, data, wanted, summary, unmapped)
+    source.columns.click(lambda source: source, wanted, unmapped, **QUIET)
     train.click(lambda: gr.Tabs(selected="train"), None, session.tabs, **QUIET)
     _draw_endpoint(session)
 
@@ -100,7 +105,7 @@ def _draw_source() -> Source:
             label=label("dataset.samples"), elem_id="dataset-sample",
         )  # fmt: skip
     # without file_types: the reader's own sentence says which endings are known, in the reader's language
-    upload = gr.File(label=label("dataset.upload"), height=130, elem_id="dataset-upload")
+    upload = gr.File(label=label("dataset.upload"), file_count="multiple", height=130, elem_id="dataset-upload")
     with gr.Group():
         name = gr.Textbox(
             label=label("dataset.name"), info=label("dataset.name.help"), placeholder="HuggingFaceH4/no_robots",
@@ -112,6 +117,7 @@ def _draw_source() -> Source:
             [(label(f"dataset.format.{name}"), name) for name in FORMATS], value="auto",
             label=label("data.format"), info=label("dataset.format.help"), elem_id="dataset-format",
         )  # fmt: skip
+        columns = gr.Button(label("mapping.open"), size="sm", elem_id="dataset-columns")
         validation, test = (
             gr.Slider(
                 0, 0.5, value=DataConfig.model_fields[f"{name}_fraction"].default, step=0.01,
@@ -134,7 +140,7 @@ def _draw_source() -> Source:
         )  # fmt: skip
     with gr.Accordion(label("dataset.examples"), open=False, elem_id="dataset-examples"):
         gr.HTML(view.examples_html({format_.NAME: format_.EXAMPLE for format_ in KNOWN_FORMATS}))
-    return Source(sample, upload, name, load_button, format_, validation, test, seed, split_by, split_column)
+    return Source(sample, upload, name, load_button, format_, columns, validation, test, seed, split_by, split_column)
 
 
 def _sample_label(name: str) -> Any:
@@ -156,8 +162,10 @@ def usable_samples() -> tuple[str, ...]:
     return tuple(sorted(filter(usable, samples()), key=lambda name: (name != DataConfig().source, name)))
 
 
-def _wire_source(session: Session, source: Source, data: gr.State, wanted: gr.State, summary: gr.HTML) -> None:
-    outputs = [session.selection, wanted, summary, source.format, source.upload]
+def _wire_source(
+    session: Session, source: Source, data: gr.State, wanted: gr.State, summary: gr.HTML, unmapped: gr.State
+) -> None:
+    outputs = [session.selection, wanted, summary, source.format, source.upload, unmapped]
     loading = bind(load_source, session.workspace)
     events = [
         source.sample.input(
@@ -321,16 +329,24 @@ def load_sample(workspace: Workspace, language: str, selection: Selection, sampl
 
 
 def load_upload(
-    workspace: Workspace, language: str, selection: Selection, file: str, format: str
+    workspace: Workspace, language: str, selection: Selection, files: Sequence[str], format: str
 ) -> Iterator[tuple[Any, ...]]:
-    """An uploaded file, kept in the workspace so that its run can be repeated."""
-    yield from load_source(workspace, language, selection, str(workspace.keep_upload(Path(file))), format)
+    """Uploaded files, several of which are one dataset, kept in the workspace so that its run can be repeated.
+
+    Raises DataError for two files of the same name.
+    """
+    paths = [Path(file) for file in files]
+    names = [path.name for path in paths]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise DataError("dataset.same_name", name=twice)
+    kept = workspace.keep_upload(paths[0]) if len(paths) == 1 else workspace.keep_uploads(paths)
+    yield from load_source(workspace, language, selection, str(kept), format)
 
 
 def load_source(
     workspace: Workspace, language: str, selection: Selection, source: str, format: str
 ) -> Iterator[tuple[Any, ...]]:
-    """(selection, source asked for, summary, format, upload), while reading and after it.
+    """(selection, source asked for, summary, format, upload, source to map), while reading and after it.
 
     Raises ChatGuiError when the source cannot be read; the selection then stays, and the summary says both.
     """
@@ -338,17 +354,18 @@ def load_source(
     if not source:
         raise DataError("dataset.name_missing")
     reading = notice(say("dataset.reading", language, source=_short(source)), READING)
-    yield gr.skip(), source, reading, gr.skip(), None  # the drop zone is free again
+    yield gr.skip(), source, reading, gr.skip(), None, ""  # the drop zone is free again
     try:
-        data = _changed(selection.data, source=source, format=format)
+        data = _another(selection.data, source, format)
         summary = summary_html(workspace, language, data)
     except ChatGuiError as error:
+        to_map = source if is_mappable(error) else gr.skip()
         error.values |= {"source": _short(source)} if "source" in error.values else {}
         stays = say("dataset.stays", language, source=_short(selection.data.source))
         failed = notice(error.text(language), FAILED, stays)
-        yield gr.skip(), gr.skip(), failed, gr.skip(), gr.skip()
+        yield gr.skip(), gr.skip(), failed, gr.skip(), gr.skip(), to_map
         raise
-    yield replace(selection, data=data), source, summary, data.format, gr.skip()
+    yield replace(selection, data=data), source, summary, data.format, gr.skip(), gr.skip()
 
 
 def settle(workspace: Workspace, language: str, data: DataConfig, summary: str) -> Any:
@@ -377,7 +394,7 @@ def load_dataset(
     workspace: Workspace, language: str, selection: Selection, source: str, format: str
 ) -> tuple[Selection, dict[str, Any]]:
     """For scripts: choose data for this session and tell what was read. Raises ChatGuiError when it cannot be."""
-    data = _changed(selection.data, source=source, format=format)
+    data = _another(selection.data, source, format)
     dataset, splits = workspace.dataset(data), workspace.splits(data)
     dropped = [
         {"origin": row.origin, "line": row.line, "reason": row.reason.text(language)}
@@ -387,6 +404,12 @@ def load_dataset(
         "source": source, "format": dataset.format, "encoding": dataset.encoding, "rows": dataset.read,
         "kept": len(dataset.rows), "dropped": dropped, "splits": {name: len(splits.named(name)) for name in SPLITS},
     }  # fmt: skip
+
+
+def _another(data: DataConfig, source: str, format: str) -> DataConfig:
+    """Another source, or format: what was said of the columns and edited in the rows of the last one is not for it."""
+    edits = data.edits if source == data.source else None
+    return _changed(data, source=source, format=format, columns="", label_names="", edits=edits)
 
 
 def _changed(data: DataConfig, **changes: Any) -> DataConfig:

@@ -93,7 +93,7 @@ def test_a_sample_is_read_by_its_own_format(workspace: Workspace) -> None:
 
 def test_an_upload_is_kept_in_the_workspace(workspace: Workspace, write: Callable[..., str]) -> None:
     file = write(*(talk(f"q{n}") for n in range(3)), name="mine.jsonl")
-    *_, last = tab.load_upload(workspace, "en", Selection(), file, "auto")
+    *_, last = tab.load_upload(workspace, "en", Selection(), [file], "auto")
     Path(file).unlink()
     assert Path(last[0].data.source).is_relative_to(workspace.home / "uploads")
     assert Path(last[0].data.source).name == "mine.jsonl" and Path(last[0].data.source).exists()
