@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from chatgui.data.conversation import Item, Labelled, Tagged
-from chatgui.data.formats import BY_NAME, SAMPLE_ROWS, bind, candidates, tried
+from chatgui.data.formats import BY_NAME, ENOUGH, SAMPLE_ROWS, bind, candidates, tried
 from chatgui.data.formats.columns import Field, names, renamed
 from chatgui.errors import ConfigError, DataError
 
 PAIR = re.compile(r"\s*(\w+)\s*=\s*(\"(?:[^\"\\]|\\.)*\"|[^,\"=][^,=]*?)\s*(?:,|$)")
+VERDICTS = ("label", "tags", "clicked")
+"""Fields that hold one of a few values."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +52,39 @@ def fields(format_: str) -> tuple[Field, ...]:
 def guess_mapping(rows: Sequence[Dictionary[str, Any]], format_: str | None = None) -> Mapping:
     """The best guess for some rows, complete or not; for one format, or for the one that comes nearest.
 
-    Nearest is the one that most rows fit already, else the one that finds the most of what it cannot do without.
+    Nearest is the one that most rows fit already, else the one that goes by some of its names and needs the fewest
+    guesses, else what the columns look like: two of sentences are questions and answers, one beside few values is a
+    text and its label.
     """
     sample = rows[:SAMPLE_ROWS]
     found = [each for each in candidates(sample) if format_ in (None, each.format)]
     if not found:
         raise DataError("data.mapping_format", found=str(format_), allowed=", ".join(BY_NAME))
-    best = max(found, key=lambda each: (each.confidence, -len(Mapping(each.format, each.columns).missing)))
-    guessed = Mapping(best.format, dict(best.columns))
-    return _filled(guessed, sample) if guessed.missing else guessed
+    nearest = max(found, key=lambda each: (each.confidence, -len(Mapping(each.format, each.columns).missing)))
+    if nearest.confidence >= ENOUGH or format_ is not None:
+        return _filled(Mapping(nearest.format, dict(nearest.columns)), sample)
+    named = [Mapping(each.format, dict(each.columns)) for each in found if each.columns]
+    fits = {number: fitting(_filled(mapping, sample), sample) for number, mapping in enumerate(named)}
+    best = max(fits, key=lambda number: (fits[number], -len(named[number].missing)), default=None)
+    if best is None or fits[best] < ENOUGH:
+        return _filled(Mapping(_looks_like(sample)), sample)
+    return _filled(named[best], sample)
+
+
+def _looks_like(rows: Sequence[Dictionary[str, Any]]) -> str:
+    """The format that columns of unknown names suggest."""
+    different = {name: len({str(row.get(name)) for row in rows}) for name in names(rows)}
+    telling = [name for name, count in different.items() if count > 1 or len(rows) == 1]
+    sentences = [name for name in telling if _is_sentences(rows, name)]
+    if len(sentences) > 1:
+        return "question_answer"
+    few = [name for name in telling if name not in sentences and different[name] * 3 <= len(rows)]
+    return "label" if sentences and few else "text"
+
+
+def _is_sentences(rows: Sequence[Dictionary[str, Any]], column: str) -> bool:
+    values = [row.get(column) for row in rows]
+    return sum(isinstance(value, str) and (" " in value or len(value) >= 8) for value in values) * 2 > len(values)
 
 
 def apply(mapping: Mapping, row: Dictionary[str, Any]) -> Item:
@@ -145,23 +171,32 @@ def _quoted(column: str) -> str:
 
 
 def _filled(mapping: Mapping, rows: Sequence[Dictionary[str, Any]]) -> Mapping:
-    """Fields that are still missing get columns that nothing else uses, the longest texts first, the shortest last."""
-    free = {name: _length(rows, name) for name in names(rows) if name not in mapping.columns.values()}
+    """Fields that are still missing get columns that nothing else uses.
+
+    A verdict gets the one that says the fewest different things; the others get the longest texts, as they stand in
+    the file: what is asked comes before what is answered.
+    """
+    free = [name for name in names(rows) if name not in mapping.columns.values() and _length(rows, name)]
     columns = dict(mapping.columns)
     for name in mapping.missing:
-        texts = {column: length for column, length in free.items() if length}
-        if not texts:
-            break
-        shortest = name in ("label", "tags", "clicked")
-        chosen = (min if shortest else max)(texts, key=lambda column: texts[column])
-        columns[name] = chosen
-        del free[chosen]
+        if name in VERDICTS and free:
+            columns[name] = min(free, key=lambda column: _variety(rows, column))
+            free.remove(columns[name])
+    texts = [name for name in mapping.missing if name not in VERDICTS]
+    longest = sorted(free, key=lambda column: -_length(rows, column))[: len(texts)]
+    columns |= dict(zip(texts, (column for column in free if column in longest), strict=False))
     return Mapping(mapping.format, columns, mapping.label_names)
 
 
 def _length(rows: Sequence[Dictionary[str, Any]], column: str) -> float:
     lengths = [len(str(row[column])) for row in rows if row.get(column) is not None]
     return sum(lengths) / len(lengths) if lengths else 0.0
+
+
+def _variety(rows: Sequence[Dictionary[str, Any]], column: str) -> tuple[bool, int, float]:
+    """Smallest for a column of few different values; one that is always the same says nothing and comes last."""
+    different = len({str(row.get(column)) for row in rows})
+    return different < 2, different, _length(rows, column)
 
 
 def _named(item: Item, label_names: tuple[str, ...]) -> Item:

@@ -173,6 +173,8 @@ class Workspace:
             with file.open("rb") as stream:
                 digest.update(hashlib.file_digest(stream, "sha256").digest())
         folder = self.home / "uploads" / digest.hexdigest()[:12]
+        if len(files) > 1:
+            folder /= f"{files[0].stem}+{len(files) - 1}"  # the name that the page shows
         for file in files:
             kept = folder / file.name
             if not kept.exists():

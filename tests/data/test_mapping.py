@@ -123,6 +123,32 @@ def test_the_config_of_a_mapping_reads_its_rows_by_it(tmp_path: Path) -> None:
     rows = [{"question": f"Q{n}", "the, answer": f"A{n}", "answer": "-", "context": "C"} for n in range(5)]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     mapping = Mapping("question_answer", {"question": "question", "answer": "the, answer"})
-    config = DataConfig(source=str(file), **settings(mapping, rows))  # type: ignore[arg-type]
+    config = DataConfig(source=str(file), **settings(mapping, rows))
     assert 'context=""' in config.columns and raw_rows(config) == rows
     assert [row.item for row in load(config).rows] == [apply(mapping, row) for row in rows]
+
+
+def test_a_guess_puts_the_question_before_the_answer_and_takes_few_values_for_labels() -> None:
+    rows = [
+        {"nr": n, "frage": f"Wie war das {n}. Essen denn so?", "antwort": f"Sehr {n}.", "ort": "Ulm", "gut": n % 2}
+        for n in range(20)
+    ]
+    assert guess_mapping(rows, "question_answer").columns == {"question": "frage", "answer": "antwort"}
+    assert guess_mapping(rows, "label").columns == {"text": "frage", "label": "gut"}
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"nr": "{n}", "frage": "Wo ist {n}?", "antwort": "Die {n} ist hier.", "ort": "Ulm"}, "question_answer"),
+        ({"nr": "{n}", "问": "请问第{n}家店的地址在哪里？", "答": "在磨坊路{n}号，很近。"}, "question_answer"),
+        ({"nr": "{n}", "bewertung": "Das {n}. Essen war gut.", "sterne": "{two}"}, "label"),
+        ({"nr": "{n}", "label": "{two}", "bewertung": "Das {n}. Essen war gut.", "von": "Gast {n}"}, "label"),
+        ({"nr": "{n}", "absatz": "Im Jahr {n} geschah nichts."}, "text"),
+    ],
+)
+def test_columns_of_unknown_names_are_told_by_their_looks(row: dict[str, str], expected: str) -> None:
+    rows = [{name: value.format(n=n, two=n % 2) for name, value in row.items()} for n in range(30)]
+    guessed = guess_mapping(rows)
+    assert guessed.format == expected and fitting(guessed, rows) == 1.0
+    assert "nr" not in guessed.columns.values()

@@ -170,6 +170,8 @@ def test_several_uploads_are_one_dataset(tmp_path: Path, conversations: Path) ->
     other = tmp_path / "test.jsonl"
     other.write_bytes(conversations.read_bytes())
     workspace = Workspace(tmp_path / "home")
-    rows = workspace.dataset(DataConfig(source=str(workspace.keep_uploads([conversations, other])))).rows
+    dataset = workspace.dataset(DataConfig(source=str(workspace.keep_uploads([conversations, other]))))
+    rows = dataset.rows
+    assert dataset.name == "conversations+1"
     assert {row.origin for row in rows} == {"conversations.jsonl", "test.jsonl"}
     assert len(rows) == 48

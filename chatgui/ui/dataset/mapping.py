@@ -56,7 +56,7 @@ def mapping_form(session: Session, source: gr.State, format_: gr.Dropdown) -> No
     """The whole form, shown while `source` names something; `format_` is the format asked for in the source's form."""
     with gr.Column(visible=False, elem_id="dataset-mapping") as panel:
         gr.Markdown(label("mapping.title"))
-        with gr.Row(equal_height=False):
+        with gr.Row(equal_height=False, elem_id="mapping-fields"):
             chosen = gr.Dropdown(
                 [(label(f"dataset.format.{name}"), name) for name in BY_NAME], value="text",
                 label=label("data.format"), elem_id="mapping-format", min_width=200,
@@ -220,6 +220,8 @@ def _outcome(mapping: Mapping, row: Dictionary[str, Any]) -> Item | DataError:
 
 
 def _card(number: int, outcome: Item | DataError, language: str) -> str:
-    failed = isinstance(outcome, DataError)
-    body = notice(outcome.text(language), 'class="failed"') if failed else item_html(outcome, language)
+    if isinstance(outcome, DataError):
+        body = notice(outcome.text(language), 'class="failed"')
+    else:
+        body = item_html(outcome, language)
     return f'<article class="talk"><header><b>{number}</b></header>{body}</article>'
