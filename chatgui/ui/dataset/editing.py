@@ -53,7 +53,7 @@ def edit_view(session: Session, data: gr.State) -> None:
     editor = _draw_editor()
     with gr.Row(elem_classes="pager"):
         format_ = gr.Dropdown(
-            [(label(f"saveas.{name}"), name) for name in FORMATS], value="messages", label=label("edit.export"),
+            [(label(f"saveas.{name}"), name) for name in FORMATS], value="messages", label=label("data.format"),
             elem_id="edit-export-format", scale=0, min_width=220,
         )  # fmt: skip
         write = gr.Button(label("edit.export"), size="sm", scale=0, min_width=170, elem_id="edit-export")
@@ -61,11 +61,16 @@ def edit_view(session: Session, data: gr.State) -> None:
     results = [cards, page, note, back, following]
     show = session.workspace
     for events, step in (
-        ([data.change, wanted.submit, wanted.blur], None), ([back.click], -1), ([following.click], 1),
-        ([page.submit], 0),
+        ([session.page.load, data.change, wanted.submit, wanted.blur], None), ([back.click], -1),
+        ([following.click], 1), ([page.submit], 0),
     ):  # fmt: skip
         gr.on(events, bind(find, step, show), [data, wanted, page], results, trigger_mode="always_last", **QUIET)
     editor.number.change(bind(open_row, show), [data, editor.number], [editor.text, editor.note], **QUIET)
+    opened = gr.State(None)
+    gr.on(
+        [session.page.load, data.change], bind(reopen, show), [data, editor.number, opened], [editor.text, opened],
+        trigger_mode="always_last", **QUIET,
+    )  # fmt: skip
     outputs = [session.selection, editor.note]
     for button, handler in ((editor.save, save), (editor.delete, delete)):
         button.click(bind(handler, show), [session.selection, editor.number, editor.text], outputs, **QUIET)
@@ -77,7 +82,7 @@ def edit_view(session: Session, data: gr.State) -> None:
 def _draw_editor() -> Editor:
     with gr.Group(elem_id="edit-row"):
         number = gr.Number(
-            None, minimum=1, precision=0, label=label("edit.row"), info=label("edit.row.help"), elem_id="edit-number"
+            1, minimum=1, precision=0, label=label("edit.row"), info=label("edit.row.help"), elem_id="edit-number"
         )
         text = gr.Textbox(
             json.dumps(NEW, ensure_ascii=False, indent=1), lines=10, max_lines=24, label=label("edit.text"),
@@ -130,6 +135,20 @@ def open_row(workspace: Workspace, language: str, data: DataConfig, number: floa
         return json.dumps(NEW, ensure_ascii=False, indent=1), ""
     row = _row(workspace, data, number)
     return json.dumps(item_values(row.item), ensure_ascii=False, indent=1), ""
+
+
+def reopen(
+    workspace: Workspace, language: str, data: DataConfig, number: float | None, opened: tuple[str | None, ...] | None
+) -> tuple[Any, Any]:
+    """The open row anew when the rows are others; a new split leaves what is being typed."""
+    rows = (data.source, data.format, data.edits)
+    if rows == opened:
+        return gr.skip(), gr.skip()
+    try:
+        text, _ = open_row(workspace, language, data, number)
+    except ChatGuiError:
+        text, _ = open_row(workspace, language, data, None)
+    return text, rows
 
 
 def _row(workspace: Workspace, data: DataConfig, number: float | None) -> Row:

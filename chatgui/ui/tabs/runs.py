@@ -55,11 +55,11 @@ def build(session: Session) -> None:
                 form = {knob.name: component(knob, None) for knob in knobs(ExportConfig, "export.")}
                 exported = gr.Button(label("runs.export"), variant="primary", elem_id="run-export-start")
                 said = gr.Markdown()
-                file = gr.File(label=label("runs.file"), interactive=False, elem_id="run-export-file")
+                file = gr.File(label=label("runs.file"), interactive=False, height=90, elem_id="run-export-file")
             with gr.Accordion(label("runs.carry"), open=False, elem_id="run-carry"):
                 packed = gr.Button(label("runs.pack"), size="sm", elem_id="run-pack")
                 taken = gr.UploadButton(label("runs.unpack"), size="sm", file_types=[".zip"], elem_id="run-unpack")
-                carried = gr.File(label=label("runs.file"), interactive=False)
+                carried = gr.File(label=label("runs.file"), interactive=False, height=90)
 
     panel.choose(_chosen, None, chosen, **QUIET)
     shown = [facts, tags, note, opened, copied, deleted, exported, packed]

@@ -33,8 +33,8 @@ def build(session: Session) -> None:
     with gr.Row(equal_height=False, elem_id="train-row"):
         with gr.Column(scale=2, min_width=340):
             form, advanced, reset = _draw_form()
+            card = gr.HTML(elem_id="ready")
             with gr.Column(elem_id="launch"):
-                card = gr.HTML(elem_id="ready")
                 needs = gr.HTML(elem_id="forecast")
                 with gr.Row(elem_id="start-row"):
                     foresee = gr.Button(label("train.forecast"), size="lg", elem_id="foresee", scale=1, min_width=120)

@@ -86,3 +86,21 @@ def test_data_that_cannot_be_read_has_no_hits(workspace: Workspace, tmp_path: Pa
     assert "No rows here" in editing.find(None, workspace, "en", gone, "", 1)[0]
     with pytest.raises(ChatGuiError):
         editing.open_row(workspace, "en", gone, 1)
+
+
+def test_other_data_never_stands_under_the_text_of_the_data_before(workspace: Workspace, selection: Selection) -> None:
+    mine, opened = editing.reopen(workspace, "en", selection.data, 2, None)
+    other, reopened = editing.reopen(workspace, "en", DataConfig(), 2, opened)
+    assert "Ask 1" in mine and other == editing.open_row(workspace, "en", DataConfig(), 2)[0] != mine
+    assert reopened != opened
+
+
+def test_another_split_leaves_the_row_that_is_being_typed(workspace: Workspace, selection: Selection) -> None:
+    _, opened = editing.reopen(workspace, "en", selection.data, 2, None)
+    divided = selection.data.model_copy(update={"split_seed": 7})
+    assert editing.reopen(workspace, "en", divided, 2, opened)[0] == {"__type__": "update"}
+
+
+def test_a_number_that_the_data_does_not_have_opens_a_new_row(workspace: Workspace, selection: Selection) -> None:
+    text, _ = editing.reopen(workspace, "en", selection.data, 41, None)
+    assert json.loads(text) == editing.NEW
