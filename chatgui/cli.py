@@ -338,6 +338,7 @@ def _pause(options: argparse.Namespace) -> int:
 def _resume(options: argparse.Namespace) -> int:
     """As `train RUN --resume`."""
     options.resume = True
+    options.forecast = False
     return _train(options)
 
 

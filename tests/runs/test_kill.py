@@ -38,7 +38,7 @@ def make_run(home: Path, tiny_model: Path, conversations: Path, tmp_path: Path) 
     }
     values = {
         "model": {"name": str(folder)}, "data": {"source": str(conversations), "validation_fraction": 0.1},
-        "training": training,
+        "training": training, "probes": {"count": 1, "max_new_tokens": 4},
     }  # fmt: skip
     return lambda: create_run(home, build(RunConfig, values))
 
