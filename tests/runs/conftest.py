@@ -76,7 +76,10 @@ def make_config(tiny_model: Path, conversations: Path) -> Callable[..., RunConfi
         values = {"batch_size": 4, "max_steps": 3, "checkpoint_steps": 1, **training}
         return build(
             RunConfig,
-            {"model": {"name": str(tiny_model)}, "data": {"source": str(source)}, "training": values, "probes": {"count": 0}},
+            {
+                "model": {"name": str(tiny_model)}, "data": {"source": str(source)}, "training": values,
+                "probes": {"count": 0},
+            },
         )  # fmt: skip
 
     return make
