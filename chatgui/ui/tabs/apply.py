@@ -23,6 +23,7 @@ from chatgui.runs.workspace import Workspace
 from chatgui.tasks.ranking import Offer
 from chatgui.text import say
 from chatgui.ui import prediction_view
+from chatgui.ui.run_names import run_name
 from chatgui.ui.session import QUIET, Session, bind, label
 
 TITLE = "tab.apply"
@@ -55,7 +56,8 @@ def _chooser(session: Session, kind: str, elem_id: str) -> gr.Dropdown:
 def runs_of(workspace: Workspace, kind: str, language: str, chosen: str | None) -> Any:
     """Choices of one application."""
     known = workspace.runs_of_task(kind)
-    return gr.update(choices=known, value=chosen if chosen in known else next(iter(known), None))
+    names = [(run_name(workspace.run(run), language), run) for run in known]
+    return gr.update(choices=names, value=chosen if chosen in known else next(iter(known), None))
 
 
 # ---- support assistant -----------------------------------------------------------------------------------------------

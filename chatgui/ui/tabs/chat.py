@@ -134,7 +134,7 @@ def build(session: Session) -> None:
             with gr.Row():
                 settings = {knob.name: _setting(knob) for knob in knobs(RunConfig) if knob.group == "generation"}
 
-        saved = gr.Textbox(visible="hidden")
+        saved = gr.Textbox(visible="hidden", elem_id="chat-saved")
 
     screen = Screen(
         talk, message, system, settings["generation.seed"], chooser, base.pane, tuned.pane, base.receipt, tuned.receipt,
