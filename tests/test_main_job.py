@@ -38,7 +38,7 @@ def walk(
     trained = rows(chatgui("train", file, "--json"))[-1]
     assert trained["state"] == "finished"
     assert rows(chatgui("runs", "--json"))[0]["run"] == trained["run"]
-    scores = rows(chatgui("evaluate", trained["run"], "--json"))[0]
+    scores = rows(chatgui("evaluate", trained["run"], "--replies", "2", "--json"))[0]
     compared = rows(
         chatgui("compare", trained["run"], "--limit", "2", "--max-new-tokens", "12", "--temperature", "0", "--json")
     )
