@@ -57,7 +57,7 @@ def test_queued_runs_are_trained_in_order_and_a_failure_does_not_stop_the_next(
 def test_a_killed_worker_leaves_an_interrupted_run_that_resumes_from_its_last_checkpoint(
     home: Path, make_config: Make, open_thread: Open, quiet: None
 ) -> None:
-    run = create_run(home, make_config(max_steps=300))
+    run = create_run(home, make_config(max_steps=300, checkpoint_steps=20))
     thread = open_thread(home)
     wait_until(lambda: len(run.checkpoints()) == 2)
     os.kill(run.state().pid or 0, signal.SIGKILL)
