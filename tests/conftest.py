@@ -125,7 +125,7 @@ def chatgui(home: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
     def run(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [sys.executable, "-m", "chatgui", *map(str, arguments)],
-            cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=200,
+            cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=400,
         )  # fmt: skip
 
     return run
