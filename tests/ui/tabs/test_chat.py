@@ -359,6 +359,10 @@ def test_a_chat_in_a_browser_marks_differences_and_outlives_a_reload(open_chat: 
 @pytest.mark.slow
 def test_two_browsers_do_not_mix_and_a_phone_does_not_scroll_sideways(open_chat: Callable[..., Any]) -> None:
     first, second = open_chat(), open_chat(locale="zh-CN", width=390, height=844, dark=True)
+    first.locator("#chat-settings button").first.click()  # what the tiny model says in full fills its context
+    limit = first.locator("#chat-settings").get_by_label("Max new tokens").first
+    limit.fill("8")
+    limit.press("Tab")
     send(first, "one")
     send(second, "two")
     send(first, "three")
