@@ -4,7 +4,6 @@ import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -27,10 +26,10 @@ from chatgui.generation.transcript import (
     to_json,
     to_record,
 )
-from chatgui.runs.store import Run
 from chatgui.runs.workspace import Workspace
 from chatgui.text import say
 from chatgui.ui.form import component
+from chatgui.ui.run_names import answering_runs
 from chatgui.ui.session import QUIET, Selection, Session, bind, label
 from chatgui.ui.theme import ASSETS
 from chatgui.ui.transcript_view import finding, messages, receipt_line, receipts, remark, status
@@ -203,35 +202,13 @@ def refresh(
     workspace: Workspace, language: str, selection: Selection, run: str | None, followed: str | None, talk: Transcript
 ) -> tuple[Any, str | None, Any, Any]:
     """The list of runs as it is now; follows the selection when that has moved on to a run with a result."""
-    choices = run_choices(workspace, language)
+    choices = answering_runs(workspace, language)
     known = [choice for _, choice in choices]
     if talk.asked is None and selection.run in known and selection.run != followed:
         run = followed = selection.run
     if run not in known:
         run = known[0] if known else None
     return gr.update(choices=choices, value=run), followed, gr.update(visible=not known), gr.update(visible=bool(known))
-
-
-def run_choices(workspace: Workspace, language: str) -> list[tuple[str, str]]:
-    """Name and id of the runs that can answer, newest first."""
-    choices = []
-    for run in workspace.runs():
-        try:
-            if run.has_model and run.config.task.HEAD == "AutoModelForCausalLM":
-                choices.append((_run_name(run, language), run.id))
-        except ChatGuiError:  # a folder somebody else left half
-            continue
-    return choices
-
-
-def _run_name(run: Run, language: str) -> str:
-    config = run.config
-    kind = {knob.name: knob for knob in knobs(RunConfig)}["adapter.kind"]
-    adapter = kind.choice_label(config.adapter.kind, language)
-    rank = getattr(config.adapter, "rank", None)
-    created = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.state().created))
-    model = Path(config.model.name).name or config.model.name
-    return " · ".join([Path(config.data.source).stem, model, f"{adapter} {rank}" if rank else adapter, created])
 
 
 def open_run(

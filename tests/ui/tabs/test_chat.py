@@ -15,6 +15,7 @@ from chatgui.fields import knobs
 from chatgui.generation.transcript import Question, Transcript
 from chatgui.runs.store import Run, create_run
 from chatgui.runs.workspace import Workspace
+from chatgui.ui.run_names import answering_runs
 from chatgui.ui.session import Selection
 from chatgui.ui.tabs import chat
 from chatgui.ui.tabs.chat import Screen, Turn
@@ -235,7 +236,7 @@ def test_the_run_does_not_change_under_a_growing_reply(workspace: Workspace, add
 
 def test_runs_without_a_result_are_not_offered(workspace: Workspace, run: Run) -> None:
     create_run(workspace.home, run.config)
-    assert [id_ for _, id_ in chat.run_choices(workspace, "en")] == [run.id]
+    assert [id_ for _, id_ in answering_runs(workspace, "en")] == [run.id]
 
 
 def test_each_run_keeps_its_conversation(workspace: Workspace, add_run: Callable[[], Run]) -> None:
@@ -278,7 +279,7 @@ def test_data_that_has_moved_leaves_no_suggestions_and_no_error(workspace: Works
 
 
 def test_a_run_is_named_by_what_tells_it_from_others(workspace: Workspace, run: Run) -> None:
-    ((name, _),) = chat.run_choices(workspace, "en")
+    ((name, _),) = answering_runs(workspace, "en")
     assert name.startswith("conversations · tiny · LoRA 4 · 20")
 
 
