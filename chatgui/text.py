@@ -43,6 +43,22 @@ def _spoken(value: Any, language: str) -> Any:
     return say(value["key"], language, **value["values"]) if is_sentence else value
 
 
+def duration(seconds: float, language: str = DEFAULT_LANGUAGE) -> str:
+    """`42 s`, `3 min 05 s`, `2 h 10 min` in words of the language."""
+    whole = round(seconds)
+    if whole < 60:
+        return say("duration.seconds", language, seconds=whole)
+    if whole < 3600:
+        return say("duration.minutes", language, minutes=whole // 60, seconds=f"{whole % 60:02d}")
+    return say("duration.hours", language, hours=whole // 3600, minutes=f"{whole % 3600 // 60:02d}")
+
+
+def duration_range(low: float, high: float, language: str = DEFAULT_LANGUAGE) -> str:
+    """`42 s to 1 min 05 s`, or one of both where they read the same."""
+    first, last = duration(low, language), duration(high, language)
+    return first if first == last else say("duration.range", language, low=first, high=last)
+
+
 class _Values(dict[str, Any]):
     def __missing__(self, name: str) -> str:
         return f"{{{name}}}"

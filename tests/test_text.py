@@ -1,7 +1,7 @@
 import pytest
 
 from chatgui.errors import ConfigError, DataError
-from chatgui.text import languages, preferred_language, say
+from chatgui.text import duration, duration_range, languages, preferred_language, say
 
 
 def test_english_and_chinese_are_there_english_first() -> None:
@@ -60,3 +60,15 @@ def test_a_sentence_read_from_a_file_may_hold_another_one() -> None:
     inner = DataError("data.role_unknown", role="bot", allowed="user")
     plain = DataError("data.nothing_usable", source="a.jsonl", rows=2, line=1, reason=inner).plain()
     assert '不认识角色 "bot"' in say(plain["key"], "zh", **plain["values"])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")]
+)
+def test_a_duration_is_told_in_units_a_person_uses(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(("low", "high", "text"), [(20, 31, "20 s to 31 s"), (61.2, 60.9, "1 min 01 s")])
+def test_a_range_that_reads_the_same_at_both_ends_is_told_once(low: float, high: float, text: str) -> None:
+    assert duration_range(low, high) == text

@@ -24,6 +24,7 @@ from chatgui.runs.journal import Journal
 from chatgui.runs.store import Run, step_of
 
 if TYPE_CHECKING:
+    from chatgui.evaluation.probes import Probes
     from chatgui.prepare import Prepared
     from chatgui.tokens.template import Template
     from chatgui.training.loop import Outcome, Snapshot
@@ -84,6 +85,7 @@ def _train(run: Run, journal: Journal) -> bool:
     config = run.config
     journal.begin()
     journal.emit(Stage("imports"))
+    from chatgui.attention import can_pack
     from chatgui.prepare import prepare
     from chatgui.runs.checkpoints import changes_since, circumstances_of
     from chatgui.training.loop import total_steps, train
@@ -101,6 +103,8 @@ def _train(run: Run, journal: Journal) -> bool:
     journal.emit(Stage("model"))
     model = make_model(config, prepared.template, total)
     circumstances = circumstances_of(config, model.device, prepared.train)
+    if not config.task.PADDED and not can_pack(model):
+        journal.emit(Notice("training.padded", {}))
     start, before = _last_snapshot(run, journal, model.device)
     if start:
         journal.emit(Resumed(start.step))
@@ -131,22 +135,29 @@ def _train(run: Run, journal: Journal) -> bool:
     return _end(run, journal, outcome, model, prepared)
 
 
+def make_probes(prepared: "Prepared") -> "Probes":
+    """The questions of a run, which may be none."""
+    from chatgui.evaluation.probes import Probes, probe_prompts
+    from chatgui.models import context_tokens
+
+    config = prepared.config
+    rows = (*prepared.splits.validation, *prepared.splits.test, *prepared.splits.train[:50])
+    prompts = probe_prompts(config.probes, rows) if config.task.HEAD == "AutoModelForCausalLM" else []
+    room = context_tokens(config.model) - config.adapter.virtual_tokens
+    return Probes(prompts, prepared.template, room, config.probes.max_new_tokens)
+
+
 class _Asking:
     """Has the probe prompts answered along the run. The first point of the chart does not wait for it."""
 
     def __init__(self, run: Run, journal: Journal, prepared: "Prepared", model: Any, done: int) -> None:
         """`done` is the step the run goes on from; what was answered later than that is asked again."""
-        from chatgui.evaluation.probes import Probes, probe_prompts, read_answers
-        from chatgui.models import context_tokens
+        from chatgui.evaluation.probes import read_answers
 
-        config = prepared.config
-        rows = (*prepared.splits.validation, *prepared.splits.test, *prepared.splits.train[:50])
-        prompts = probe_prompts(config.probes, rows) if config.task.HEAD == "AutoModelForCausalLM" else []
-        room = context_tokens(config.model) - config.adapter.virtual_tokens
         self.run = run
         self.journal = journal
         self.model = model
-        self.probes = Probes(prompts, prepared.template, room, config.probes.max_new_tokens)
+        self.probes = make_probes(prepared)
         self.asked = {step for step in read_answers(run.samples) if step <= done}
 
     def before_training(self) -> None:

@@ -28,7 +28,7 @@ def foresee(config: RunConfig, scratch: Path) -> Forecast:
     """Load all that the run would load and take some of its steps. Raises what the run would raise."""
     from chatgui.prepare import prepare
     from chatgui.runs.checkpoints import write_checkpoint
-    from chatgui.runs.execute import make_model, peak_memory_bytes
+    from chatgui.runs.execute import make_model, make_probes, peak_memory_bytes
     from chatgui.training.forecast import Machine
     from chatgui.training.loop import total_steps
 
@@ -41,7 +41,14 @@ def foresee(config: RunConfig, scratch: Path) -> Forecast:
         write_checkpoint(scratch / "checkpoints", snapshot)
         return time.monotonic() - began
 
-    machine = Machine(lambda: peak_memory_bytes(model.device), available, keep)
+    probes = make_probes(prepared)
+
+    def ask_probes() -> float:
+        began = time.monotonic()
+        probes.answer(model, 0)
+        return time.monotonic() - began
+
+    machine = Machine(lambda: peak_memory_bytes(model.device), available, keep, ask_probes)
     return forecast(model, prepared.config.task, prepared.train, prepared.validation, config.training, machine)
 
 

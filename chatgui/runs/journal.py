@@ -21,6 +21,7 @@ from chatgui.errors import ChatGuiError
 from chatgui.events import Evaluation, Event, Failed, Notice, Resumed, Stage, Step
 from chatgui.runs.process import started
 from chatgui.runs.store import Run
+from chatgui.training.forecast import remaining_seconds
 
 STATE_SECONDS = 0.5
 """Time between two writes of state.json while steps go by."""
@@ -44,6 +45,8 @@ class Journal:
         """By step; infinite when it was no number."""
         self.last_step: Step | None = None
         self._epoch_before = math.nan
+        self._steps: list[Step] = []
+        self._total_steps = 0
         self._on_event = on_event
         self._said: list[Notice] = []
         self._memory = _Memory()
@@ -91,6 +94,7 @@ class Journal:
         if isinstance(event, Step):
             self._epoch_before = self.last_step.epoch if self.last_step else event.epoch * (1 - 1 / event.step)
             self.last_step = event
+            self._steps.append(event)
             self._changes = {**self._changes, "step": event.step, "seconds": event.seconds}
         elif isinstance(event, Stage):
             self.set_state(stage=event.name)
@@ -106,8 +110,11 @@ class Journal:
 
     def set_state(self, **changes: Any) -> None:
         """Write the state now, with whatever the steps have changed."""
+        self._total_steps = changes.get("total_steps", self._total_steps)
         with self._writing:
             waiting, self._changes = self._changes, {}
+            if "step" in waiting and self._total_steps:
+                waiting["seconds_left"] = list(remaining_seconds(self._steps, self._total_steps))
             self.run.set_state(**{**waiting, **changes, "heartbeat": time.monotonic()})
 
     def _beat(self) -> None:

@@ -42,6 +42,8 @@ class State:
     step: int = 0
     seconds: float = 0.0
     """Of training, up to `step`."""
+    seconds_left: list[float] | None = None
+    """Until the last step, from and to."""
     total_steps: int = 0
     stage: str = ""
     message: dict[str, Any] = field(default_factory=dict)

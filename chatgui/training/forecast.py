@@ -15,7 +15,7 @@ from chatgui.config import TrainingConfig
 from chatgui.evaluation.losses import measure
 from chatgui.events import Event, Step
 from chatgui.tasks import Task
-from chatgui.text import say
+from chatgui.text import duration, say
 from chatgui.tokens.example import Example
 from chatgui.training.loop import LOOKS_PER_RUN, SHORTEST_PAUSE_STEPS, total_steps, train
 
@@ -47,6 +47,8 @@ class Forecast:
     """Of `seconds`: all looks at the validation split along the run."""
     checkpoint_seconds: float
     """Of `seconds`: all checkpoints."""
+    probe_seconds: float = 0.0
+    """Of `seconds`: the answers to the probe prompts, before training and at each checkpoint."""
     advice: tuple[dict[str, Any], ...] = field(default=())
     """What to change when it does not fit: locale keys and values."""
 
@@ -64,6 +66,8 @@ class Machine:
     available_memory_bytes: int
     keep: Callable[[Any], float]
     """Writes a Snapshot as the run would, and tells the seconds."""
+    ask: Callable[[], float]
+    """Has the probe prompts answered once, and tells the seconds."""
 
 
 def forecast(
@@ -88,11 +92,13 @@ def forecast(
     looks, checkpoints = _pauses(steps, config)
     looking = looks * _look_seconds(model, task, validation_examples, config)
     keeping = checkpoints * snapshot_seconds
+    asking = (checkpoints + 1) * machine.ask()
     spread = max(1.0, *(_spread(times) for times in measured))
-    total = training + looking + keeping
+    total = training + looking + keeping + asking
     made = Forecast(
         steps, total, total / (FASTER * spread), total * SLOWER * spread, machine.peak_memory_bytes(),
         machine.available_memory_bytes, standing, looking, keeping,
+        probe_seconds=asking,
     )  # fmt: skip
     return replace(made, advice=_advice(made, config, longest))
 
@@ -214,24 +220,16 @@ def remaining_seconds(steps: Sequence[Step], total: int) -> tuple[float, float]:
 def sentence(made: Forecast, language: str) -> str:
     """The forecast in one line."""
     return say(
-        "forecast.line", language, steps=made.steps, low=duration(made.seconds_low), high=duration(made.seconds_high),
-        memory=gigabytes(made.peak_memory_bytes), available=gigabytes(made.available_memory_bytes),
+        "forecast.line", language, steps=made.steps, low=duration(made.seconds_low, language),
+        high=duration(made.seconds_high, language), memory=gigabytes(made.peak_memory_bytes),
+        available=gigabytes(made.available_memory_bytes),
     )  # fmt: skip
 
 
 def beside_fact(made: Forecast, result: dict[str, Any], language: str) -> str:
     """Forecast and fact of an ended run in one line; `result` is that of its state."""
     return say(
-        "forecast.fact", language, low=duration(made.seconds_low), high=duration(made.seconds_high),
-        memory=gigabytes(made.peak_memory_bytes), took=duration(result["seconds"]),
-        used=gigabytes(result["peak_memory_bytes"]),
+        "forecast.fact", language, low=duration(made.seconds_low, language),
+        high=duration(made.seconds_high, language), memory=gigabytes(made.peak_memory_bytes),
+        took=duration(result["seconds"], language), used=gigabytes(result["peak_memory_bytes"]),
     )  # fmt: skip
-
-
-def duration(seconds: float) -> str:
-    """`48 s`, `3 min 20 s`, `2 h 5 min`: units that both languages read."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -22,7 +22,7 @@ from chatgui.runs import queue
 from chatgui.runs.follow import Follower, Followers
 from chatgui.runs.store import LIVE, Run, State, silent_seconds
 from chatgui.runs.workspace import Workspace
-from chatgui.text import say
+from chatgui.text import duration, duration_range, say
 from chatgui.ui.session import language_of
 from chatgui.ui.theme import ASSETS, LANGUAGE_COOKIE
 
@@ -263,27 +263,10 @@ def _facts(last: Step | None, language: str) -> list[dict[str, str]]:
     return [{"label": say(key, language), "value": value} for key, value in facts]
 
 
-def _seconds_left(state: State) -> float | None:
-    if not state.step or not state.seconds:
-        return None
-    return state.seconds / state.step * (state.total_steps - state.step)
-
-
 def _progress_text(state: State, language: str) -> str:
-    seconds_left = _seconds_left(state)
     if not state.total_steps or state.state == "starting":
         return say(f"stage.{state.stage}", language) if state.stage else say(f"state.{state.state}", language)
-    if seconds_left is None:
+    if state.seconds_left is None:
         return say("live.progress", language, step=state.step, total=state.total_steps)
-    left = duration(seconds_left, language)
+    left = duration_range(*state.seconds_left, language)
     return say("live.progress_left", language, step=state.step, total=state.total_steps, left=left)
-
-
-def duration(seconds: float, language: str) -> str:
-    """`42 s`, `3 min 05 s`, `2 h 10 min` in words of the language."""
-    whole = round(seconds)
-    if whole < 60:
-        return say("duration.seconds", language, seconds=whole)
-    if whole < 3600:
-        return say("duration.minutes", language, minutes=whole // 60, seconds=f"{whole % 60:02d}")
-    return say("duration.hours", language, hours=whole // 3600, minutes=f"{whole % 3600 // 60:02d}")

@@ -7,12 +7,12 @@ from chatgui.adapters.lora import Lora
 from chatgui.config import TrainingConfig
 from chatgui.events import Step
 from chatgui.tasks.chat import Chat
+from chatgui.text import duration
 from chatgui.tokens.example import Example
 from chatgui.training.forecast import (
     Forecast,
     Machine,
     beside_fact,
-    duration,
     forecast,
     remaining_seconds,
     sentence,
@@ -25,7 +25,7 @@ MEBI = 2**20
 def machine(available: int = 10**9, peaks: tuple[int, ...] = (100 * MEBI, 300 * MEBI)) -> Machine:
     """One whose memory is known: what it says first stands for the model, what it says then for the peak."""
     said = iter(peaks)
-    return Machine(lambda: next(said), available, lambda snapshot: 0.5)
+    return Machine(lambda: next(said), available, lambda snapshot: 0.5, lambda: 0.25)
 
 
 def foresee(fresh_model: Fresh, examples: list[Example], given: Machine | None = None, **fields: Any) -> Forecast:
@@ -37,8 +37,9 @@ def test_it_counts_steps_looks_and_checkpoints(fresh_model: Fresh, examples: lis
     made = foresee(fresh_model, examples, max_steps=50, evaluation_steps=10, checkpoint_steps=20)
     assert made.steps == 50
     assert made.checkpoint_seconds == pytest.approx(2 * 0.5)  # at 20 and 40
+    assert made.probe_seconds == pytest.approx(3 * 0.25)  # and once before training
     assert made.validation_seconds > 0
-    assert made.seconds > made.checkpoint_seconds + made.validation_seconds
+    assert made.seconds > made.checkpoint_seconds + made.validation_seconds + made.probe_seconds
     assert made.seconds_low < made.seconds < made.seconds_high
 
 
@@ -91,13 +92,9 @@ def test_a_run_that_slows_down_has_its_latest_pace_in_the_range() -> None:
     assert low < 30 * 2 and high > 30 * 3
 
 
-def test_durations_are_read_at_a_glance() -> None:
-    assert [duration(seconds) for seconds in (0.4, 59, 61, 3660)] == ["0 s", "59 s", "1 min 1 s", "1 h 1 min"]
-
-
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_forecast_and_fact_are_one_line(language: str) -> None:
     made = Forecast(10, 60.0, 50.0, 90.0, 2 * 10**9, 8 * 10**9, 10**9, 1.0, 1.0)
-    assert "50 s" in sentence(made, language) and "2.00" in sentence(made, language)
+    assert duration(50, language) in sentence(made, language) and "2.00" in sentence(made, language)
     line = beside_fact(made, {"seconds": 71.0, "peak_memory_bytes": 19 * 10**8}, language)
-    assert "1 min 11 s" in line and "1.90" in line
+    assert duration(71, language) in line and "1.90" in line

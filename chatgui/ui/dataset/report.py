@@ -19,10 +19,10 @@ from chatgui.fields import build
 from chatgui.report import REMEDY_OF, Finding, Report, histogram, remedy
 from chatgui.runs.reports import Job
 from chatgui.runs.workspace import Workspace
-from chatgui.text import say
+from chatgui.text import duration, say
 from chatgui.ui import conversation_view as view
 from chatgui.ui.item_view import shown
-from chatgui.ui.live import duration, moving, named
+from chatgui.ui.live import moving, named
 from chatgui.ui.session import Selection, language_of
 
 ROWS_SHOWN = 6
