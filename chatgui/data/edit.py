@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, overload
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
 from chatgui.data.conversation import (
@@ -56,25 +57,34 @@ class EditedRows(Sequence[Row]):
     def __init__(self, rows: Sequence[Row], edits: Sequence[Edit]) -> None:
         """Raises DataError when the source no longer holds what an edit was made on."""
         self.rows = rows
-        self._changed: dict[int, Item] = {}
-        self._places = np.arange(len(rows), dtype=np.int64)
+        self.changed: dict[int, Item] = {}
+        """Items put in by hand, by the place in `rows` they stand for; new rows count on from its end."""
+        self.sources = np.arange(len(rows), dtype=np.int64)
+        """(N,) the place in `rows` that each row stands for; it grows with the row."""
         for number, edit in enumerate(edits):
             self._apply(edit, len(rows) + number)
 
     def _apply(self, edit: Edit, new: int) -> None:
         if edit.act == "add" and edit.item is not None:
-            self._changed[new] = edit.item
-            self._places = np.append(self._places, new)
+            self.changed[new] = edit.item
+            self.sources = np.append(self.sources, new)
             return
         if not 0 <= edit.place < len(self) or fingerprint(self[edit.place].item) != edit.was:
             raise DataError("edit.other_source", row=edit.place + 1)
         if edit.act == "delete":
-            self._places = np.delete(self._places, edit.place)
+            self.sources = np.delete(self.sources, edit.place)
         elif edit.item is not None:
-            self._changed[int(self._places[edit.place])] = edit.item
+            self.changed[int(self.sources[edit.place])] = edit.item
+
+    def places_of(self, sources: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Where some places of `rows` stand now, without those that were deleted; all in order."""
+        places = np.searchsorted(self.sources, sources)
+        there = places < len(self.sources)
+        there[there] = self.sources[places[there]] == sources[there]
+        return places[there]
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self.sources)
 
     @overload
     def __getitem__(self, index: int) -> Row: ...
@@ -83,11 +93,11 @@ class EditedRows(Sequence[Row]):
     def __getitem__(self, index: int | slice) -> Row | list[Row]:
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
-        place = int(self._places[index])
+        place = int(self.sources[index])
         if place >= len(self.rows):
-            return Row(self._changed[place], ADDED, place - len(self.rows) + 1)
+            return Row(self.changed[place], ADDED, place - len(self.rows) + 1)
         row = self.rows[place]
-        return replace(row, item=self._changed[place]) if place in self._changed else row
+        return replace(row, item=self.changed[place]) if place in self.changed else row
 
 
 def with_edits(rows: Sequence[Row], journal: str | None) -> Sequence[Row]:

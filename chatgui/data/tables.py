@@ -69,13 +69,18 @@ class Lines(Sequence[RawRow]):
         return self._row(index % len(self), content)
 
     def __iter__(self) -> Iterator[RawRow]:
+        for first, last, part in self.parts():
+            base = int(self.starts[first])
+            for index in range(first, last):
+                yield self._row(index, part[int(self.starts[index]) - base : int(self.ends[index]) - base])
+
+    def parts(self) -> Iterator[tuple[int, int, bytes]]:
+        """Neighbouring rows as they lie in the file: the first one, the one behind the last, and all their bytes."""
         first = 0
         while first < len(self):
             base = int(self.starts[first])
             last = max(first + 1, int(np.searchsorted(self.ends, base + PART_BYTES)))
-            part = os.pread(self._file, int(self.ends[last - 1]) - base, base)
-            for index in range(first, last):
-                yield self._row(index, part[int(self.starts[index]) - base : int(self.ends[index]) - base])
+            yield first, last, os.pread(self._file, int(self.ends[last - 1]) - base, base)
             first = last
 
     def _row(self, index: int, content: bytes) -> RawRow:

@@ -19,11 +19,11 @@ import psutil
 
 from chatgui.config import RunConfig
 from chatgui.data.load import load
+from chatgui.data.search import search
 from chatgui.data.split import split
 from chatgui.fields import build
 from chatgui.measure import measure
 from chatgui.report import prepared_config, report
-from chatgui.ui.dataset.editing import FOUND_A_PAGE, matches
 
 
 class Memory(threading.Thread):
@@ -82,8 +82,8 @@ def bench(rows: int) -> dict[str, Any]:
         dataset = timed(row, "load", lambda: load(config.data, Path(folder) / "cache"))
         splits = timed(row, "split", lambda: split(dataset.rows, config.data))
         timed(row, "page", lambda: splits.train[rows // 2 : rows // 2 + 10])
-        timed(row, "search", lambda: matches(dataset.rows, "restaurant", FOUND_A_PAGE + 1))
-        timed(row, "search_for_nothing", lambda: matches(dataset.rows[:100_000], "no such word here", 1))
+        timed(row, "search", lambda: next(found for found in search(dataset.rows, "restaurant") if found.places))
+        timed(row, "search_for_nothing", lambda: list(search(dataset.rows, "nosuchwordhere")))
         fitted = prepared_config(config, dataset)
         measures = timed(row, "measure", lambda: measure(fitted, dataset.rows))
         found = timed(row, "findings", lambda: report(dataset, fitted, splits, measures))

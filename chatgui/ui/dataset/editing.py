@@ -1,9 +1,9 @@
 """Find, correct, delete and add rows, take a step back, and export what the remedies and edits leave."""
 
 import json
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from chatgui.data.conversation import Row, fingerprint
 from chatgui.data.edit import Edit, item_from, item_values, read_journal, write_journal
 from chatgui.data.export import FORMATS, export
 from chatgui.data.load import DataConfig
-from chatgui.data.quality.words import text_of
+from chatgui.data.search import search
 from chatgui.data.split import NAMES
 from chatgui.errors import ChatGuiError, DataError
 from chatgui.runs.workspace import Workspace
@@ -22,6 +22,12 @@ from chatgui.ui import conversation_view as view
 from chatgui.ui.session import QUIET, Selection, Session, bind, label
 
 FOUND_A_PAGE = 6
+COUNTED = 1000
+"""Hits that are counted before the person turns further: nobody reads so many, and reading a million takes a minute."""
+SAID_SECONDS = 0.4
+"""Time between two signs of life of a search."""
+SEARCHES = 8
+"""Searches that may run at the same time; each browser tab has one at most."""
 NEW = {"kind": "conversation", "messages": [{"role": "user", "content": ""}, {"role": "assistant", "content": ""}]}
 
 
@@ -59,12 +65,16 @@ def edit_view(session: Session, data: gr.State) -> None:
         write = gr.Button(label("edit.export"), size="sm", scale=0, min_width=170, elem_id="edit-export")
         file = gr.File(label=label("edit.file"), visible=False, height=80, elem_id="edit-file")
     results = [cards, page, note, back, following]
+    latest = gr.State(Latest())
     show = session.workspace
     for events, step in (
         ([session.page.load, data.change, wanted.submit, wanted.blur], None), ([back.click], -1),
         ([following.click], 1), ([page.submit], 0),
     ):  # fmt: skip
-        gr.on(events, bind(find, step, show), [data, wanted, page], results, trigger_mode="always_last", **QUIET)
+        gr.on(
+            events, bind(find, step, show), [data, wanted, page, latest], results, trigger_mode="multiple",
+            concurrency_limit=SEARCHES, concurrency_id="search", **QUIET,
+        )  # fmt: skip
     editor.number.change(bind(open_row, show), [data, editor.number], [editor.text, editor.note], **QUIET)
     opened = gr.State(None)
     gr.on(
@@ -97,36 +107,71 @@ def _draw_editor() -> Editor:
     return Editor(number, text, save, delete, add, undo, note)
 
 
+@dataclass
+class Latest:
+    """The newest search of one browser tab: an older one that still runs gives way to it."""
+
+    number: int = 0
+
+
 def find(
-    step: int | None, workspace: Workspace, language: str, data: DataConfig, wanted: str, number: float | None
-) -> tuple[Any, ...]:
-    """One page of the rows that hold a text, out of all rows; only as far as is needed for the page."""
+    step: int | None, workspace: Workspace, language: str, data: DataConfig, wanted: str, number: float | None,
+    latest: Latest,
+) -> Iterator[tuple[Any, ...]]:  # fmt: skip
+    """One page of the rows that hold a text, out of all rows: shown as soon as it is full, while the count goes on."""
+    latest.number += 1
+    mine = latest.number
     turned = 1 if step is None else max(1, int(number or 1) + step)
     try:
         rows = workspace.dataset(data).rows
     except ChatGuiError:
         rows = ()
-    needed = turned * FOUND_A_PAGE + 1
-    places = matches(rows, (wanted or "").strip(), needed)
+    wanted = (wanted or "").strip()
+    if not wanted:
+        yield _page(rows, range(len(rows)), turned, say_count(language, rows=len(rows), looked=len(rows)), language)
+        return
+    places: list[int] = []
+    looked, said, shown = 0, time.monotonic(), False
+    for found in search(rows, wanted):
+        if latest.number != mine:
+            return
+        places += found.places
+        looked = found.rows
+        if len(places) >= max(COUNTED, turned * FOUND_A_PAGE + 1):
+            break
+        full = len(places) > turned * FOUND_A_PAGE
+        if (full and not shown) or time.monotonic() - said > SAID_SECONDS:
+            shown, said = full, time.monotonic()
+            yield _page(rows, places, turned, say_count(language, rows=len(rows), looked=looked), language)
+    yield _page(rows, places, turned, say_count(language, rows=len(rows), looked=looked), language)
+
+
+def say_count(language: str, *, rows: int, looked: int) -> Callable[[int, int, int], str]:
+    """The note under a page of hits: its first and last hit, how many there are, and how far the search is."""
+
+    def note(first: int, last: int, count: int) -> str:
+        values = {"first": first, "last": last, "count": f"{count:,}"}
+        if looked < rows:
+            key = "edit.found_so_far" if count else "edit.nothing_so_far"
+            return say(key, language, **values, looked=f"{looked:,}", rows=f"{rows:,}")
+        return say("edit.found", language, **values) if count else ""
+
+    return note
+
+
+def _page(
+    rows: Sequence[Row], places: Sequence[int], turned: int, note: Callable[[int, int, int], str], language: str
+) -> tuple[Any, ...]:
     turned = max(1, min(turned, -(-len(places) // FOUND_A_PAGE)))
     start = (turned - 1) * FOUND_A_PAGE
     on_page = places[start : start + FOUND_A_PAGE]
-    more = len(places) > start + FOUND_A_PAGE
     cards = "".join(view.card_html(place + 1, rows[place], "", language) for place in on_page)
-    nothing = f'<p class="nothing">{say("dataset.no_rows", language)}</p>'
-    key = "edit.found_more" if more else "edit.found"
-    note = say(key, language, first=start + 1, last=start + len(on_page), count=f"{len(places):,}") if places else ""
-    html = f'<div class="talks">{cards}</div>' if cards else nothing
-    return html, turned, note, gr.update(interactive=turned > 1), gr.update(interactive=more)
-
-
-def matches(rows: Sequence[Row], wanted: str, most: int) -> Sequence[int]:
-    """Places of the first `most` rows that hold a text, whatever its case; all rows for an empty one."""
-    if not wanted:
-        return range(min(most, len(rows)))
-    folded = wanted.casefold()
-    hits = (place for place in range(len(rows)) if folded in text_of(rows[place].item).casefold())
-    return list(islice(hits, most))
+    html = (
+        f'<div class="talks">{cards}</div>' if cards else f'<p class="nothing">{say("dataset.no_rows", language)}</p>'
+    )
+    more = len(places) > start + FOUND_A_PAGE
+    told = note(start + 1, start + len(on_page), len(places))
+    return html, turned, told, gr.update(interactive=turned > 1), gr.update(interactive=more)
 
 
 def open_row(workspace: Workspace, language: str, data: DataConfig, number: float | None) -> tuple[str, str]:

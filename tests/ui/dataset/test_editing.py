@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,22 +29,49 @@ def selection(tmp_path: Path) -> Selection:
     return Selection(data=DataConfig(source=str(path)))
 
 
+def find(step: int | None, workspace: Workspace, data: DataConfig, wanted: str, number: int) -> tuple[Any, ...]:
+    """What the search shows in the end."""
+    return list(editing.find(step, workspace, "en", data, wanted, number, editing.Latest()))[-1]
+
+
 def corrected(text: str, old: str, new: str) -> str:
     assert old in text
     return text.replace(old, new)
 
 
 def test_all_rows_are_searched_and_not_only_those_on_screen(workspace: Workspace, selection: Selection) -> None:
-    html, page, note, back, on = editing.find(None, workspace, "en", selection.data, "ASK 37", 3)
+    html, page, note, back, on = find(None, workspace, selection.data, "ASK 37", 3)
     assert html.count("<article") == 1 and "Ask 37" in html and (page, note) == (1, "1–1 of 1")
     assert not back["interactive"] and not on["interactive"]
 
 
 def test_hits_are_turned_page_by_page(workspace: Workspace, selection: Selection) -> None:
-    first, _, note, _, on = editing.find(None, workspace, "en", selection.data, "reply 2", 1)
-    second, page, last, _, end = editing.find(1, workspace, "en", selection.data, "reply 2", 1)
+    first, _, note, _, on = find(None, workspace, selection.data, "reply 2", 1)
+    second, page, last, _, end = find(1, workspace, selection.data, "reply 2", 1)
     assert first.count("<article") == 6 and second.count("<article") == 2 and page == 2
-    assert "and more" in note and on["interactive"] and last == "7–8 of 8" and not end["interactive"]
+    assert note == "1–6 of 8" and on["interactive"] and last == "7–8 of 8" and not end["interactive"]
+
+
+def test_the_first_page_is_shown_while_the_rest_is_still_looked_through(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatgui.data.search.READ_AT_ONCE", 10)
+    path = tmp_path / "many.jsonl"
+    path.write_text("".join(json.dumps({"prompt": f"ask {n}", "completion": "so"}) + "\n" for n in range(60)))
+    first, last = editing.find(None, workspace, "en", DataConfig(source=str(path)), "ask", 1, editing.Latest())
+    assert (first[2], last[2]) == ("1–6 of 10 so far; 10 of 60 rows searched", "1–6 of 60")
+    assert first[0] == last[0]
+
+
+def test_a_newer_search_of_the_same_browser_ends_an_older_one(
+    workspace: Workspace, selection: Selection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatgui.data.search.READ_AT_ONCE", 8)
+    latest = editing.Latest()
+    older = editing.find(None, workspace, "en", selection.data, "Ask", 1, latest)
+    assert next(older)[2].startswith("1–6 of 8 so far")
+    newer = list(editing.find(None, workspace, "en", selection.data, "Ask 4", 1, latest))
+    assert newer[-1][2] == "1–1 of 1" and list(older) == []
 
 
 def test_a_correction_is_kept_beside_the_source(workspace: Workspace, selection: Selection) -> None:
@@ -51,7 +79,7 @@ def test_a_correction_is_kept_beside_the_source(workspace: Workspace, selection:
     text, _ = editing.open_row(workspace, "en", selection.data, 3)
     changed, note = editing.save(workspace, "en", selection, 3, corrected(text, "Ask 2", "Question two"))
     assert note == "1 edits" and Path(selection.data.source).read_bytes() == before
-    assert "Question two" in editing.find(None, workspace, "en", changed.data, "question", 1)[0]
+    assert "Question two" in find(None, workspace, changed.data, "question", 1)[0]
     assert changed.data.edits is not None and Path(changed.data.edits).is_relative_to(workspace.home)
 
 
@@ -83,7 +111,7 @@ def test_the_export_holds_what_the_edits_leave(workspace: Workspace, selection: 
 
 def test_data_that_cannot_be_read_has_no_hits(workspace: Workspace, tmp_path: Path) -> None:
     gone = DataConfig(source=str(tmp_path / "gone.jsonl"))
-    assert "No rows here" in editing.find(None, workspace, "en", gone, "", 1)[0]
+    assert "No rows here" in find(None, workspace, gone, "", 1)[0]
     with pytest.raises(ChatGuiError):
         editing.open_row(workspace, "en", gone, 1)
 
