@@ -63,3 +63,8 @@ def test_an_adapter_can_be_attached(adapter: type[Config]) -> None:
 def test_every_tab_is_in_the_page() -> None:
     app = importlib.import_module("chatgui.ui.app")
     assert {tab.__name__.rpartition(".")[2] for tab in app.TABS} == stems("ui/tabs")
+
+
+def test_every_group_of_commands_is_in_the_command_line() -> None:
+    cli = importlib.import_module("chatgui.cli")
+    assert {group.__name__.rpartition(".")[2] for group in cli.GROUPS} == stems("cli") - {"flags"}
