@@ -45,6 +45,12 @@ def written(number: int) -> list[Event]:
     return [event(number), *look]
 
 
+def write_steps(run: Run) -> None:
+    """All STEPS of a run, at once."""
+    events = (one for number in range(1, STEPS + 1) for one in written(number))
+    (run.folder / "events.jsonl").write_text("".join(to_line(one) + "\n" for one in events), encoding="utf-8")
+
+
 def write_forever(folder: Path) -> None:
     """The stand-in for a worker: new events at the rate, until it is ended."""
     run, number, began = Run(folder), STEPS, time.monotonic()
@@ -126,8 +132,7 @@ def measure(seconds: float, every: float, picture_folder: Path | None) -> dict[s
     with tempfile.TemporaryDirectory() as place:
         home = Path(place) / "home"
         run = create_run(home, RunConfig())
-        events = (one for number in range(1, STEPS + 1) for one in written(number))
-        (run.folder / "events.jsonl").write_text("".join(to_line(one) + "\n" for one in events), encoding="utf-8")
+        write_steps(run)
         writer = subprocess.Popen([sys.executable, "-m", "tests.bench.chart", "--write", str(run.folder)])
         server = None
         try:
