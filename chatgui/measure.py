@@ -26,7 +26,7 @@ from chatgui.data.edit import with_edits
 from chatgui.data.load import DataConfig, Dataset, load
 from chatgui.data.quality import languages, privacy, roles
 from chatgui.data.quality.balance import labels_of
-from chatgui.data.quality.duplicates import Places, band_keys, exact_copies, key_of, near_copies
+from chatgui.data.quality.duplicates import Places, Sketches, exact_copies, key_of, near_copies, sketch
 from chatgui.data.quality.words import text_of, texts_of
 from chatgui.errors import DataError
 from chatgui.models import load_template
@@ -126,15 +126,14 @@ def measure(
 ) -> Measures | None:  # fmt: skip
     """Measure all rows; None when it was stopped. Raises ModelError when the tokenizer is not there."""
     start = time.monotonic()
-    total = _Columns()
+    total = _Columns(len(rows))
     for part in _parts(config, rows, should_stop):
         total.add(part)
         tell(len(total.keys), len(rows))
         if should_stop():
             return None
-    keys, bands = np.array(total.keys, np.uint64), np.concatenate([band_keys([]), *total.bands])
-    exact = exact_copies(keys)
-    near = near_copies(bands, exact, lambda place: text_of(rows[place].item), should_stop)
+    exact = exact_copies(np.array(total.keys, np.uint64))
+    near = near_copies(total.sketches, exact, lambda place: text_of(rows[place].item), should_stop)
     if should_stop():
         return None
     return Measures(
@@ -152,8 +151,8 @@ def measure(
 class _Part:
     """Columns of some neighbouring rows; languages and labels by name."""
 
+    sketches: Sketches
     keys: list[int] = field(default_factory=list)
-    bands: list[npt.NDArray[np.uint32]] = field(default_factory=list)
     language: list[str] = field(default_factory=list)
     label: list[tuple[str, ...]] = field(default_factory=list)
     faults: list[int] = field(default_factory=list)
@@ -168,13 +167,13 @@ class _Part:
 class _Columns:
     """The parts laid end to end, names turned into numbers. Arrays and not lists: a million rows must stay small."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: int) -> None:
         from array import array
 
+        self.sketches = Sketches.empty(count)
         self.keys, self.language, self.label = array("Q"), array("h"), array("i")
         self.faults, self.fate = array("H"), array("B")
         self.tokens, self.cut, self.supervised = array("i"), array("i"), array("i")
-        self.bands: list[npt.NDArray[np.uint32]] = []
         self.languages: dict[str, int] = {}
         self.labels: dict[tuple[str, ...], int] = {}
         self.unfit: list[Unfit] = []
@@ -183,7 +182,8 @@ class _Columns:
         begin = len(self.keys)
         for name in ("keys", "faults", "tokens", "cut", "supervised", "fate"):
             getattr(self, name).extend(getattr(part, name))
-        self.bands += part.bands
+        for whole, some in zip(self.sketches, part.sketches, strict=True):
+            whole[begin : begin + len(some)] = some
         self.language.extend(self.languages.setdefault(name, len(self.languages)) for name in part.language)
         self.label.extend(self.labels.setdefault(names, len(self.labels)) for names in part.label)
         self.unfit += (Unfit(begin + place, reason) for place, reason in part.unfit)
@@ -231,7 +231,7 @@ def _measure_range(start: int, stop: int) -> _Part:
 
 
 def _measure(items: Sequence[Item], config: RunConfig, template: Template, limit: int) -> _Part:
-    part = _Part(bands=[band_keys(items)])
+    part = _Part(sketch(items))
     for place, item in enumerate(items):
         part.keys.append(key_of(item))
         part.language.append(languages.language_of(text_of(item)))
@@ -243,7 +243,7 @@ def _measure(items: Sequence[Item], config: RunConfig, template: Template, limit
 
 def _faults(item: Item, template: Template) -> int:
     texts = texts_of(item)
-    found = {*roles.faults(item), *(private.kind for text in texts for private in privacy.find(text))}
+    found = {*roles.faults(item), *privacy.kinds(texts)}
     if any(map(template.literals.found, texts)):
         found.add("special_tokens")
     return sum(1 << bit for bit, name in enumerate(FAULTS) if name in found)

@@ -1,6 +1,7 @@
 """What the model is shown and what it is taught: ids and labels of one row."""
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 IGNORE_INDEX = -100
@@ -32,7 +33,7 @@ class Example:
 
         The first token has nothing before it to be predicted from, so it never does.
         """
-        return 1 if self.target else sum(label != IGNORE_INDEX for label in self.labels[1:])
+        return 1 if self.target else max(0, len(self.labels) - 1) - self.labels[1:].count(IGNORE_INDEX)
 
 
 @dataclass(frozen=True)
@@ -43,20 +44,16 @@ class Span:
     stop: int
 
 
-def label_spans(input_ids: list[int], starts: list[int], spans: Iterable[Span]) -> list[int]:
+def label_spans(input_ids: Sequence[int], starts: Sequence[int], spans: Iterable[Span]) -> list[int]:
     """Labels (T) that teach only the tokens which begin inside one of `spans`.
 
-    `starts` (T) gives the place of each token's first character. A token that straddles the start of a span belongs
-    to the prompt: at chat time it would have been typed, not generated.
+    `starts` (T), none before an earlier one, gives the place of each token's first character. A token that straddles
+    the start of a span belongs to the prompt: at chat time it would have been typed, not generated.
     """
     labels = [IGNORE_INDEX] * len(input_ids)
-    ordered = sorted(spans, key=lambda span: span.start)
-    position = 0
-    for index, start in enumerate(starts):
-        while position < len(ordered) and ordered[position].stop <= start:
-            position += 1
-        if position < len(ordered) and ordered[position].start <= start:
-            labels[index] = input_ids[index]
+    for span in spans:
+        taught = slice(bisect_left(starts, span.start), bisect_left(starts, span.stop))
+        labels[taught] = input_ids[taught]
     return labels
 
 

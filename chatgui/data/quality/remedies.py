@@ -54,7 +54,7 @@ def unwanted(remedies: Remedies) -> Callable[[Item], bool]:
     def is_unwanted(item: Item) -> bool:
         if bad_turns and bad_turns.intersection(roles.faults(item)):
             return True
-        return remedies.private == "drop" and any(map(privacy.find, texts_of(item)))
+        return remedies.private == "drop" and bool(privacy.kinds(texts_of(item)))
 
     return is_unwanted
 
