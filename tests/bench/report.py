@@ -11,19 +11,24 @@ import random
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import orjson
 import psutil
 
 from chatgui.config import RunConfig
+from chatgui.data.conversation import Row
 from chatgui.data.load import load
 from chatgui.data.search import search
 from chatgui.data.split import split
 from chatgui.fields import build
 from chatgui.measure import measure
 from chatgui.report import prepared_config, report
+
+RARE = "xylophonist"
+FOUND_A_PAGE = 6
 
 
 class Memory(threading.Thread):
@@ -48,20 +53,41 @@ class Memory(threading.Thread):
 
 
 def write(path: Path, rows: int) -> None:
-    """Dialogues of SGD, each time with other words, so that few of them are copies."""
+    """Dialogues of SGD, their first kilobyte, each time with other words, so that few of them are copies.
+
+    Every tenth row of the second half nearly repeats an early one, and a single row holds RARE.
+    """
     source = Path(os.environ["CHATGUI_TEST_DATA"]) / "data/sgd/sgd_dev_messages.jsonl"
-    talks = [json.loads(line) for line in source.read_text(encoding="utf-8").splitlines()]
+    talks = [_first_kilobyte(json.loads(line)) for line in source.read_text(encoding="utf-8").splitlines()]
     rng = random.Random(0)
-    words = sorted({word for talk in talks for message in talk["messages"] for word in message["content"].split()})
-    with path.open("w", encoding="utf-8") as stream:
+    words = sorted({word for talk in talks for _, said in talk for word in said})
+    with path.open("wb") as stream:
         for number in range(rows):
-            messages = [dict(message) for message in talks[number % len(talks)]["messages"]]
-            for message in messages:
-                said = message["content"].split()
-                for place in rng.sample(range(len(said)), len(said) // 3):
-                    said[place] = rng.choice(words)
-                message["content"] = " ".join(said)
-            stream.write(json.dumps({"messages": messages}) + "\n")
+            near = number >= rows // 2 and number % 10 == 0
+            varied = random.Random(number % len(talks)) if near else rng
+            messages = [(role, _varied(said, words, varied)) for role, said in talks[number % len(talks)]]
+            if near:
+                messages[-1] = (messages[-1][0], f"{messages[-1][1]} Thanks {number}.")
+            if number == rows * 9 // 10 + 1:
+                messages[0] = ("user", f"{messages[0][1]} {RARE}")
+            content = [{"role": role, "content": said} for role, said in messages]
+            stream.write(orjson.dumps({"messages": content}) + b"\n")
+
+
+def _first_kilobyte(talk: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    kept: list[tuple[str, list[str]]] = []
+    for message in talk["messages"]:
+        kept.append((message["role"], message["content"].split()))
+        if sum(len(" ".join(said)) + 36 for _, said in kept) > 900 and message["role"] == "assistant":
+            break
+    return kept
+
+
+def _varied(said: list[str], words: list[str], rng: random.Random) -> str:
+    changed = list(said)
+    for place in range(int(rng.random() * 3), len(said), 3):
+        changed[place] = words[int(rng.random() * len(words))]
+    return " ".join(changed)
 
 
 def timed(row: dict[str, Any], name: str, act: Callable[[], Any]) -> Any:
@@ -69,6 +95,16 @@ def timed(row: dict[str, Any], name: str, act: Callable[[], Any]) -> Any:
     result = act()
     row[f"{name}_seconds"] = round(time.perf_counter() - start, 2)
     return result
+
+
+def first_hits(rows: Sequence[Row], wanted: str, most: int) -> list[int]:
+    """So many of the rows that hold a text, or all."""
+    hits: list[int] = []
+    for piece in search(rows, wanted):
+        hits += piece.places
+        if len(hits) >= most:
+            break
+    return hits
 
 
 def bench(rows: int) -> dict[str, Any]:
@@ -82,8 +118,9 @@ def bench(rows: int) -> dict[str, Any]:
         dataset = timed(row, "load", lambda: load(config.data, Path(folder) / "cache"))
         splits = timed(row, "split", lambda: split(dataset.rows, config.data))
         timed(row, "page", lambda: splits.train[rows // 2 : rows // 2 + 10])
-        timed(row, "search", lambda: next(found for found in search(dataset.rows, "restaurant") if found.places))
-        timed(row, "search_for_nothing", lambda: list(search(dataset.rows, "nosuchwordhere")))
+        timed(row, "first_hits", lambda: first_hits(dataset.rows, "restaurant", FOUND_A_PAGE))
+        timed(row, "rare_hit", lambda: first_hits(dataset.rows, RARE, 1))
+        timed(row, "search_for_nothing", lambda: first_hits(dataset.rows, "no such word here", 1))
         fitted = prepared_config(config, dataset)
         measures = timed(row, "measure", lambda: measure(fitted, dataset.rows))
         found = timed(row, "findings", lambda: report(dataset, fitted, splits, measures))

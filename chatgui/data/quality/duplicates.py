@@ -139,9 +139,7 @@ def _neighbours(bands: npt.NDArray[np.uint32], originals: Places) -> tuple[npt.N
     return first, before
 
 
-def _candidates(
-    first: npt.NDArray[np.int32], before: npt.NDArray[np.int32], own: slice
-) -> npt.NDArray[np.int32]:
+def _candidates(first: npt.NDArray[np.int32], before: npt.NDArray[np.int32], own: slice) -> npt.NDArray[np.int32]:
     """(C, BANDS * MOST_TWINS) earlier rows of the buckets of some rows, sorted; -1 where there is none."""
     twins = [before[:, own]]
     for _ in range(MOST_TWINS - 2):

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from chatgui.data.conversation import Row, fingerprint
+from chatgui.data.conversation import ROLES, Row, fingerprint
 from chatgui.data.edit import Edit, item_from, item_values, read_journal, write_journal
 from chatgui.data.export import FORMATS, export
 from chatgui.data.load import DataConfig
@@ -19,6 +19,7 @@ from chatgui.errors import ChatGuiError, DataError
 from chatgui.runs.workspace import Workspace
 from chatgui.text import say
 from chatgui.ui import conversation_view as view
+from chatgui.ui.live import moving
 from chatgui.ui.session import QUIET, Selection, Session, bind, label
 
 FOUND_A_PAGE = 6
@@ -29,23 +30,46 @@ SAID_SECONDS = 0.4
 SEARCHES = 8
 """Searches that may run at the same time; each browser tab has one at most."""
 NEW = {"kind": "conversation", "messages": [{"role": "user", "content": ""}, {"role": "assistant", "content": ""}]}
-
-
-@dataclass(frozen=True)
-class Editor:
-    """One row, open to be corrected."""
-
-    number: gr.Number
-    text: gr.Textbox
-    save: gr.Button
-    delete: gr.Button
-    add: gr.Button
-    undo: gr.Button
-    note: gr.HTML
+TEXTS = ("turns", "json", "save", "add", "more", "remove", "role", "text", "json_fault")
 
 
 def edit_view(session: Session, data: gr.State) -> None:
     """The whole view, into the tab it is called in."""
+    _find_view(session, data)
+    with gr.Group(elem_id="edit-row"):
+        number = gr.Number(
+            1, minimum=1, precision=0, label=label("edit.row"), info=label("edit.row.help"), elem_id="edit-number"
+        )
+        row = moving("turns", [], "turns.js")
+    with gr.Row(elem_classes="pager"):
+        remove, back = (
+            gr.Button(label(f"edit.{name}"), size="sm", scale=0, min_width=150, elem_id=f"edit-{name}")
+            for name in ("delete", "undo")
+        )
+        note = gr.HTML(elem_classes="page-note", elem_id="edit-note", min_width=160)
+    with gr.Row(elem_classes="pager"):
+        format_ = gr.Dropdown(
+            [(label(f"saveas.{name}"), name) for name in FORMATS], value="messages", label=label("data.format"),
+            elem_id="edit-export-format", scale=0, min_width=220,
+        )  # fmt: skip
+        write = gr.Button(label("edit.export"), size="sm", scale=0, min_width=170, elem_id="edit-export")
+        file = gr.File(label=label("edit.file"), visible=False, height=80, elem_id="edit-file")
+    show, selection = session.workspace, session.selection
+    number.change(bind(open_row, show), [data, number], [row, note], **QUIET)
+    opened = gr.State(None)
+    gr.on(
+        [session.page.load, data.change], bind(reopen, show), [data, number, opened], [row, opened],
+        trigger_mode="always_last", **QUIET,
+    )  # fmt: skip
+    outputs = [selection, note]
+    row.save(_with_item(bind(save, show)), [selection, number], outputs, **QUIET)
+    row.add(_with_item(bind(add, show)), selection, outputs, **QUIET)
+    remove.click(bind(delete, show), [selection, number], outputs, **QUIET)
+    back.click(bind(undo, show), selection, outputs, **QUIET)
+    write.click(bind(write_file, show), [data, format_], file, api_visibility="private")
+
+
+def _find_view(session: Session, data: gr.State) -> None:
     with gr.Row(elem_classes="pager"):
         wanted = gr.Textbox(
             label=label("edit.search"), placeholder=label("edit.search"), show_label=False, container=False,
@@ -56,55 +80,25 @@ def edit_view(session: Session, data: gr.State) -> None:
         following = gr.Button(label("dataset.next"), size="sm", scale=0, min_width=80)
         note = gr.HTML(elem_classes="page-note", min_width=120)
     cards = gr.HTML(elem_id="edit-found")
-    editor = _draw_editor()
-    with gr.Row(elem_classes="pager"):
-        format_ = gr.Dropdown(
-            [(label(f"saveas.{name}"), name) for name in FORMATS], value="messages", label=label("data.format"),
-            elem_id="edit-export-format", scale=0, min_width=220,
-        )  # fmt: skip
-        write = gr.Button(label("edit.export"), size="sm", scale=0, min_width=170, elem_id="edit-export")
-        file = gr.File(label=label("edit.file"), visible=False, height=80, elem_id="edit-file")
     results = [cards, page, note, back, following]
     latest = gr.State(Latest())
-    show = session.workspace
     for events, step in (
         ([session.page.load, data.change, wanted.submit, wanted.blur], None), ([back.click], -1),
         ([following.click], 1), ([page.submit], 0),
     ):  # fmt: skip
         gr.on(
-            events, bind(find, step, show), [data, wanted, page, latest], results, trigger_mode="multiple",
-            concurrency_limit=SEARCHES, concurrency_id="search", **QUIET,
+            events, bind(find, step, session.workspace), [data, wanted, page, latest], results,
+            trigger_mode="multiple", concurrency_limit=SEARCHES, concurrency_id="search", **QUIET,
         )  # fmt: skip
-    editor.number.change(bind(open_row, show), [data, editor.number], [editor.text, editor.note], **QUIET)
-    opened = gr.State(None)
-    gr.on(
-        [session.page.load, data.change], bind(reopen, show), [data, editor.number, opened], [editor.text, opened],
-        trigger_mode="always_last", **QUIET,
-    )  # fmt: skip
-    outputs = [session.selection, editor.note]
-    for button, handler in ((editor.save, save), (editor.delete, delete)):
-        button.click(bind(handler, show), [session.selection, editor.number, editor.text], outputs, **QUIET)
-    editor.add.click(bind(add, show), [session.selection, editor.text], outputs, **QUIET)
-    editor.undo.click(bind(undo, show), session.selection, outputs, **QUIET)
-    write.click(bind(write_file, show), [data, format_], file, api_visibility="private")
 
 
-def _draw_editor() -> Editor:
-    with gr.Group(elem_id="edit-row"):
-        number = gr.Number(
-            1, minimum=1, precision=0, label=label("edit.row"), info=label("edit.row.help"), elem_id="edit-number"
-        )
-        text = gr.Textbox(
-            json.dumps(NEW, ensure_ascii=False, indent=1), lines=10, max_lines=24, label=label("edit.text"),
-            info=label("edit.text.help"), elem_id="edit-text",
-        )  # fmt: skip
-    with gr.Row(elem_classes="pager"):
-        save, delete, add, undo = (
-            gr.Button(label(f"edit.{name}"), size="sm", scale=0, min_width=150, elem_id=f"edit-{name}")
-            for name in ("save", "delete", "add", "undo")
-        )
-        note = gr.HTML(elem_classes="page-note", elem_id="edit-note", min_width=160)
-    return Editor(number, text, save, delete, add, undo, note)
+def _with_item(listener: Callable[..., Any]) -> Callable[..., Any]:
+    """The listener with what the script wrote as its last value."""
+
+    def call(event: gr.EventData, request: gr.Request, *values: Any) -> Any:
+        return listener(request, *values, str(event.item))
+
+    return call
 
 
 @dataclass
@@ -175,11 +169,11 @@ def _page(
 
 
 def open_row(workspace: Workspace, language: str, data: DataConfig, number: float | None) -> tuple[str, str]:
-    """The row as text to be corrected."""
-    if number is None:
-        return json.dumps(NEW, ensure_ascii=False, indent=1), ""
-    row = _row(workspace, data, number)
-    return json.dumps(item_values(row.item), ensure_ascii=False, indent=1), ""
+    """The row to be corrected, as the script takes it, and no note; an empty one for no number."""
+    item = NEW if number is None else item_values(_row(workspace, data, number).item)
+    texts = {name: say(f"edit.{name}", language) for name in TEXTS}
+    texts |= {f"role_{name}": say(f"dataset.role.{name}", language) for name in ROLES}
+    return json.dumps({"item": item, "texts": texts}, ensure_ascii=False), ""
 
 
 def reopen(
@@ -212,9 +206,7 @@ def save(
     return _with(workspace, language, selection, lambda edits: [*edits, edit])
 
 
-def delete(
-    workspace: Workspace, language: str, selection: Selection, number: float | None, text: str
-) -> tuple[Selection, str]:
+def delete(workspace: Workspace, language: str, selection: Selection, number: float | None) -> tuple[Selection, str]:
     """Without the open row."""
     row = _row(workspace, selection.data, number)
     edit = Edit("delete", int(number or 0) - 1, fingerprint(row.item))
