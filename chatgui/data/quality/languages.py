@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-LOOKED_AT = 400
+LOOKED_AT = 200
 """Characters that decide; more cost time and change nothing."""
 SURE = 0.9
 LETTERS = 20
