@@ -129,7 +129,7 @@ def _sides(rows: Sequence[Row], config: RunConfig, splits: Splits, measures: Mea
     """(N,) the split of each row as it would be without remedies, so that a leak stays told once it is mended."""
     if config.data.remedies != type(config.data.remedies)():
         plain = config.data.model_copy(update={"remedies": type(config.data.remedies)()})
-        splits = split(rows, plain, (measures.exact, measures.near))
+        splits = split(rows, plain, measures)
     sides = np.full(len(measures), NOWHERE, np.uint8)
     for side, name in enumerate(NAMES, start=TRAIN):
         sides[splits.named(name).places] = side
@@ -204,7 +204,7 @@ def full_report(config: RunConfig, dataset: Dataset) -> Report:
     measures = measure(config, dataset.rows)
     if measures is None:
         raise RuntimeError("nobody asked it to stop")
-    return report(dataset, config, split(dataset.rows, config.data), measures)
+    return report(dataset, config, split(dataset.rows, config.data, measures), measures)
 
 
 def as_row(found: Report, language: str = DEFAULT_LANGUAGE) -> dict[str, Any]:

@@ -33,6 +33,9 @@ class Selected(Sequence[Row]):
         return self._mended(self.rows[int(self.places[index])])
 
     def __iter__(self) -> Iterator[Row]:
+        if len(self.places) == len(self.rows) and bool((self.places == np.arange(len(self.rows))).all()):
+            yield from map(self._mended, self.rows)  # from the beginning on, which a long file is read fastest by
+            return
         for place in self.places.tolist():
             yield self._mended(self.rows[place])
 

@@ -7,17 +7,18 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from chatgui.data.conversation import Choice, Item, Row, fingerprint
-from chatgui.data.edit import with_edits
+from chatgui.data.edit import EditedRows, with_edits
 from chatgui.data.load import SPLIT_NAMES, DataConfig
 from chatgui.data.quality import languages
 from chatgui.data.quality.balance import labels_of
 from chatgui.data.quality.duplicates import Places, copies_of
-from chatgui.data.quality.remedies import looks_at_rows, mends, unwanted
+from chatgui.data.quality.remedies import dropped_faults, looks_at_rows, mends, unwanted
 from chatgui.data.quality.words import text_of
 from chatgui.data.rows import Rows
 from chatgui.data.selected import Selected
@@ -47,16 +48,27 @@ class Splits:
         return {name: [fingerprint(row.item) for row in self.named(name)] for name in NAMES}
 
 
-def split(rows: Sequence[Row], config: DataConfig, copies: tuple[Places, Places] | None = None) -> Splits:
+class Known(Protocol):
+    """What a report measured of the rows: it saves reading them again."""
+
+    exact: Places
+    near: Places
+    language: npt.NDArray[np.int16]
+    languages: tuple[str, ...]
+
+    def has(self, fault: str) -> npt.NDArray[np.bool_]:
+        """(N,) whether a row has a fault of `roles` or `privacy`."""
+        ...
+
+
+def split(rows: Sequence[Row], config: DataConfig, known: Known | None = None) -> Splits:
     """Clean by the remedies and divide by seed, column, group, label or time.
 
     A split that the source assigns itself is kept as it is, and no rows are taken for it. Copies of a row stay on one
     side. At least one row stays for training: raises DataError when the source leaves none, and when a column that
-    the division needs is not there. `copies`, as `copies_of` gives them, save finding them again.
+    the division needs is not there.
     """
-    cleaning = _Cleaning(rows, config)
-    if copies is not None:
-        cleaning.copies = copies
+    cleaning = _Cleaning(rows, config, known)
     kept = cleaning.kept()
     assigned = _assigned(cleaning.rows, config)[kept]
     parts = {name: kept[assigned == name] for name in NAMES}
@@ -75,11 +87,12 @@ def split(rows: Sequence[Row], config: DataConfig, copies: tuple[Places, Places]
 class _Cleaning:
     """The remedies over one sequence of rows; what several of them need is found once."""
 
-    def __init__(self, rows: Sequence[Row], config: DataConfig) -> None:
+    def __init__(self, rows: Sequence[Row], config: DataConfig, known: Known | None) -> None:
         self.config = config
         self.remedies = config.remedies
         rows = with_edits(rows, config.edits)
         self.rows = Selected(rows, np.arange(len(rows)), mends(config.remedies))
+        self._known = None if self.rows.mends else known  # rows were measured before they were mended
 
     @cached_property
     def items(self) -> Sequence[Item]:
@@ -88,7 +101,7 @@ class _Cleaning:
     @cached_property
     def copies(self) -> tuple[Places, Places]:
         """Of every row the earlier one that it repeats, exactly and nearly; places as in `rows`."""
-        return copies_of(self.items)
+        return copies_of(self.items) if self._known is None else (self._known.exact, self._known.near)
 
     def kept(self) -> Places:
         """Places of the rows that no remedy drops."""
@@ -96,17 +109,30 @@ class _Cleaning:
         if not looks_at_rows(self.remedies):
             return places
         keep = np.ones(len(places), bool)
-        is_unwanted = unwanted(self.remedies)
-        keep &= [not is_unwanted(item) for item in self.items]
+        if dropped_faults(self.remedies):
+            keep &= ~self._faulty()
         if self.remedies.duplicates == "drop":
             keep &= self.copies[0] == places
         if self.remedies.near_duplicates == "drop":
             keep &= self.copies[1] == places
         if self.remedies.languages == "drop":
-            codes = [languages.language_of(text_of(item)) for item in self.items]
-            strange = languages.strangers(codes)
-            keep &= [code not in strange for code in codes]
+            keep &= ~self._strange()
         return places[keep]
+
+    def _faulty(self) -> npt.NDArray[np.bool_]:
+        """(N,) whether a row is dropped for what stands in it alone."""
+        if self._known is not None:
+            return np.any([self._known.has(fault) for fault in dropped_faults(self.remedies)], axis=0)
+        is_unwanted = unwanted(self.remedies)
+        return np.fromiter((is_unwanted(item) for item in self.items), bool, len(self.rows))
+
+    def _strange(self) -> npt.NDArray[np.bool_]:
+        """(N,) whether a row's language is not the data's own."""
+        if self._known is not None:
+            codes = np.array(self._known.languages)[self._known.language]
+        else:
+            codes = np.array([languages.language_of(text_of(item)) for item in self.items])
+        return np.isin(codes, list(languages.strangers(codes.tolist())))
 
     def groups(self, places: Places) -> Places:
         """(N,) for each of some places the first row of its copies."""
@@ -147,6 +173,9 @@ def _assigned(rows: Selected, config: DataConfig) -> npt.NDArray[np.str_]:
 
 def source_splits(rows: Sequence[Row]) -> npt.NDArray[np.str_]:
     """(N,) the split that the files of a source stand for; no row is read for it where that can be helped."""
+    if isinstance(rows, EditedRows):
+        own = source_splits(rows.rows)
+        return np.concatenate([own, np.full(int(rows.places.max(initial=-1)) + 1, "", own.dtype)])[rows.places]
     if isinstance(rows, Rows):
         return np.repeat([part.split or "" for part in rows.parts], [len(part.good) for part in rows.parts])
     return np.array([row.split or "" for row in rows])

@@ -36,6 +36,8 @@ class Job:
     config: RunConfig
     folder: Path
     total: int
+    state_of_files: tuple[object, ...] = ()
+    """Tells one version of the source's files from another."""
     done: int = 0
     state: str = "running"
     """running, done, stopped or failed."""
@@ -71,7 +73,7 @@ class Reports:
             job = self._jobs.get(key)
             if job is None or (again and job.state in ("stopped", "failed")):
                 self._make_room()
-                job = self._jobs[key] = Job(config, self.folder / key, len(dataset.rows))
+                job = self._jobs[key] = Job(config, self.folder / key, len(dataset.rows), state)
                 job.measures = Measures.read(job.folder)
                 if job.measures is not None and len(job.measures) == len(dataset.rows):
                     job.done, job.state = job.total, "done"
@@ -80,6 +82,13 @@ class Reports:
                     thread.start()
         job.watched = time.monotonic()
         return job
+
+    def known(self, config: DataConfig, state: tuple[object, ...]) -> Measures | None:
+        """What was measured of some rows under any tokenizer; None when nothing was yet."""
+        rows = unmeasured(config)
+        with self._lock:
+            jobs = [job for job in self._jobs.values() if job.measures is not None and job.config.data == rows]
+        return next((job.measures for job in jobs if job.state_of_files == state), None)
 
     def _make_room(self) -> None:
         now = time.monotonic()

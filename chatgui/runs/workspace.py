@@ -65,7 +65,9 @@ class Workspace:
         self._datasets = lru_cache(maxsize=4)(
             lambda config, changed: edited(load(config, home / "cache" / "data"), config)
         )
-        self._splits = lru_cache(maxsize=8)(lambda config, changed: split(self.dataset(config).rows, config))
+        self._splits = lru_cache(maxsize=8)(
+            lambda config, changed: split(self.dataset(config).rows, config, self.reports.known(config, changed))
+        )
         self._found = lru_cache(maxsize=4)(self._find)
         self._templates = lru_cache(maxsize=8)(_load_template)
 

@@ -1,14 +1,18 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chatgui.config import RunConfig
 from chatgui.data.conversation import Choice, Conversation, Document, Item, Labelled, Message, Row, fingerprint
-from chatgui.data.load import DataConfig
+from chatgui.data.load import DataConfig, load
 from chatgui.data.quality.remedies import Remedies
 from chatgui.data.split import Splits, split
 from chatgui.errors import DataError
+from chatgui.fields import build
+from chatgui.measure import measure
 
 
 def rows(count: int, name: str | None = None) -> list[Row]:
@@ -189,3 +193,19 @@ def test_a_time_that_is_none_is_refused_with_its_line() -> None:
     raw = [{"at": "soon" if day == 1 else "2024-01-01"} for day in range(9)]
     with pytest.raises(DataError, match="line 1: soon in the column at is no time"):
         split(of([Document("a")] * 9, raw), DataConfig(split_by="time", split_column="at"))
+
+
+def test_what_a_report_measured_divides_like_the_rows_themselves(conversations: Path, tiny_model: Path) -> None:
+    lines = conversations.read_text(encoding="utf-8").splitlines()
+    private = lines[2].replace('"content": "', '"content": "mail me at anna@example.org ', 1)
+    path = conversations.parent / "copied.jsonl"
+    path.write_text("\n".join([*lines, *lines[:5], private]), encoding="utf-8")
+    config = build(RunConfig, {"model": {"name": str(tiny_model)}, "data": {"source": str(path)}})
+    rows = load(config.data).rows
+    known = measure(config, rows)
+    for remedies in (
+        Remedies(duplicates="drop"), Remedies(private="drop", languages="drop"), Remedies(near_duplicates="drop"),
+        Remedies(leaked="drop", roles="drop"), Remedies(private="mask", duplicates="drop"),
+    ):  # fmt: skip
+        data = config.data.model_copy(update={"remedies": remedies})
+        assert split(rows, data, known) == split(rows, data), remedies

@@ -49,20 +49,25 @@ def mends(remedies: Remedies) -> list[Callable[[Item], Item]]:
 
 def unwanted(remedies: Remedies) -> Callable[[Item], bool]:
     """Whether one of the chosen remedies drops a row for what stands in it alone."""
-    bad_turns = {name for name in roles.FAULTS if getattr(remedies, name) == "drop"}
+    bad = dropped_faults(remedies)
 
     def is_unwanted(item: Item) -> bool:
-        if bad_turns and bad_turns.intersection(roles.faults(item)):
+        if bad.intersection(roles.FAULTS) and bad.intersection(roles.faults(item)):
             return True
-        return remedies.private == "drop" and bool(privacy.kinds(texts_of(item)))
+        return bool(bad.intersection(privacy.KINDS) and privacy.kinds(texts_of(item)))
 
     return is_unwanted
 
 
 def looks_at_rows(remedies: Remedies) -> bool:
-    """Whether a remedy needs every row to be read before the data can be divided."""
-    default = Remedies()
-    return any(getattr(remedies, name) != getattr(default, name) for name in NEED_EVERY_ROW)
+    """Whether a remedy needs every row to be looked at before the data can be divided."""
+    return any(getattr(remedies, name) == "drop" for name in NEED_EVERY_ROW)
+
+
+def dropped_faults(remedies: Remedies) -> set[str]:
+    """Faults of `roles` and `privacy` for which a row is dropped."""
+    private = privacy.KINDS if remedies.private == "drop" else ()
+    return {name for name in roles.FAULTS if getattr(remedies, name) == "drop"}.union(private)
 
 
 NEED_EVERY_ROW = (
