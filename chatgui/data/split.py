@@ -175,7 +175,7 @@ def source_splits(rows: Sequence[Row]) -> npt.NDArray[np.str_]:
     """(N,) the split that the files of a source stand for; no row is read for it where that can be helped."""
     if isinstance(rows, EditedRows):
         own = source_splits(rows.rows)
-        return np.concatenate([own, np.full(int(rows.places.max(initial=-1)) + 1, "", own.dtype)])[rows.places]
+        return np.concatenate([own, np.full(int(rows.sources.max(initial=-1)) + 1, "", own.dtype)])[rows.sources]
     if isinstance(rows, Rows):
         return np.repeat([part.split or "" for part in rows.parts], [len(part.good) for part in rows.parts])
     return np.array([row.split or "" for row in rows])

@@ -195,10 +195,12 @@ def test_a_time_that_is_none_is_refused_with_its_line() -> None:
         split(of([Document("a")] * 9, raw), DataConfig(split_by="time", split_column="at"))
 
 
-def test_what_a_report_measured_divides_like_the_rows_themselves(conversations: Path, tiny_model: Path) -> None:
+def test_what_a_report_measured_divides_like_the_rows_themselves(
+    conversations: Path, tiny_model: Path, tmp_path: Path
+) -> None:
     lines = conversations.read_text(encoding="utf-8").splitlines()
     private = lines[2].replace('"content": "', '"content": "mail me at anna@example.org ', 1)
-    path = conversations.parent / "copied.jsonl"
+    path = tmp_path / "copied.jsonl"
     path.write_text("\n".join([*lines, *lines[:5], private]), encoding="utf-8")
     config = build(RunConfig, {"model": {"name": str(tiny_model)}, "data": {"source": str(path)}})
     rows = load(config.data).rows
