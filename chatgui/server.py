@@ -8,6 +8,7 @@ import hmac
 import json
 import secrets
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -340,7 +341,7 @@ def _usage(replies: list[Reply], prompt_tokens: int) -> dict[str, int]:
     return {"prompt_tokens": prompt_tokens, "completion_tokens": made, "total_tokens": prompt_tokens + made}
 
 
-class _Shape:
+class _Shape(ABC):
     """How one kind of completion writes its answers."""
 
     prefix, whole_object, chunk_object = "", "", ""
@@ -359,17 +360,17 @@ class _Shape:
         """What comes before the first token of a stream."""
         return None
 
+    @abstractmethod
     def whole(self, index: int, reply: Reply) -> dict[str, Any]:
         """A finished reply."""
-        raise NotImplementedError
 
+    @abstractmethod
     def piece(self, index: int, reply: Reply, text: str, tokens: "Sequence[Token]") -> dict[str, Any]:
         """A piece of a stream."""
-        raise NotImplementedError
 
+    @abstractmethod
     def last(self, index: int, reply: Reply) -> dict[str, Any]:
         """The end of a stream."""
-        raise NotImplementedError
 
 
 class _Chat(_Shape):

@@ -18,6 +18,8 @@ class TaskBase:
     """Whether the loss needs one row of the batch for each sequence; others may be laid end to end."""
     PREDICTS: ClassVar[bool] = False
     """Whether the result says what something is (`tasks/predicting.py`) instead of replying."""
+    NOTE: ClassVar[str | None] = None
+    """Locale key of the sentence under a row's label mask; None where the chat template decides what is taught."""
 
     def fitted(self, items: Sequence[Item]) -> Self:
         """The task with what it must know of the training data: the names of its labels, say."""

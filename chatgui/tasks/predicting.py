@@ -1,5 +1,6 @@
 """What the tasks share whose result says what something is: a head on the model, predictions for a table, metrics."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,35 +18,36 @@ Prediction = dict[str, Any]
 """Plain values, as `chatgui predict --json` prints them: `label`, `tags` or `ranking`, and `scores`."""
 
 
-class PredictingTask(TaskBase):
+class PredictingTask(TaskBase, ABC):
     """A task with a head of its own. A prediction never looks at what the item says about itself."""
 
     PADDED: ClassVar[bool] = True
     PREDICTS: ClassVar[bool] = True
+    NOTE: ClassVar[str | None] = "dataset.note.head"
 
     def arrange(self, examples: list[Example], max_length_tokens: int) -> list[Example]:
         """One item, one example."""
         return examples
 
+    @abstractmethod
     def read_item(self, row: Mapping[str, Any]) -> Item:
         """An item of a table to be predicted, without an answer in it. Raises DataError that names what is missing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def predict(
         self, model: Any, template: "Template", items: Sequence[Item], limit_tokens: int, budget_tokens: int
     ) -> list[Prediction]:
         """What the fine-tuned model says of each item."""
-        raise NotImplementedError
 
+    @abstractmethod
     def predict_base(
         self, causal: Any, template: "Template", items: Sequence[Item], limit_tokens: int, budget_tokens: int
     ) -> list[Prediction]:
         """What the base model says, which has no head: it is asked in words. `causal` is the plain language model."""
-        raise NotImplementedError
 
+    @abstractmethod
     def judge(self, items: Sequence[Item], predictions: Sequence[Prediction]) -> dict[str, Any]:
         """Metrics of predictions for items whose answer is known."""
-        raise NotImplementedError
 
 
 def pad_options(template: "Template") -> dict[str, int]:

@@ -18,7 +18,6 @@ from chatgui.errors import ChatGuiError, DataError
 from chatgui.prepare import fit, length_limit, make_example
 from chatgui.runs.workspace import Workspace
 from chatgui.tasks import task_for
-from chatgui.tasks.pretrain import Pretrain
 from chatgui.text import say
 from chatgui.tokens.example import Example
 from chatgui.tokens.template import Template
@@ -138,8 +137,8 @@ def _learnt_facts(language: str, learnt_tokens: int, tokens: int, whole: int, li
 
 
 def _learnt_notes(language: str, template: Template, task: Any, found: list[view.Piece]) -> Iterator[str]:
-    if isinstance(task, Pretrain):
-        yield say("dataset.note.everything", language)
+    if task.NOTE:
+        yield say(task.NOTE, language)
     elif template.is_plain:
         yield say("dataset.note.plain", language)
     elif not template.has_marks:
