@@ -66,9 +66,10 @@ class DataConfig(Config):
     """Share put aside and never trained on; both models are judged on it. Used when the source has no test split."""
     split_seed: Annotated[int, Elsewhere()] = Field(0, ge=0)
     """The same seed gives the same split."""
-    split_by: Annotated[Literal["random", "column", "group", "label", "time"], Elsewhere()] = "random"
+    split_by: Annotated[Literal["auto", "random", "column", "group", "label", "time"], Elsewhere()] = "auto"
     """How rows are divided: by chance; as a column says; groups of a column kept whole; the same share of each label;
-    or the newest rows held back."""
+    or the newest rows held back. "auto" holds back the newest where users are offered things (without times: whole
+    users), so that the future does not leak, and draws by chance elsewhere."""
     split_column: Annotated[str | None, Elsewhere()] = None
     """Column of the source that names the split, the group or the time."""
     edits: Annotated[str | None, Elsewhere()] = None

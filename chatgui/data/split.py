@@ -75,6 +75,7 @@ def split(rows: Sequence[Row], config: DataConfig, known: Known | None = None) -
     pool = kept[(assigned == "") | (assigned == "train")]
     if not len(pool):
         raise DataError("data.no_train", rows=len(rows))
+    config = _decided(cleaning, pool, config)
     taken = _take(cleaning, pool, config, {name for name in NAMES if len(parts[name])})
     held = {name: np.sort(np.concatenate([parts[name], taken[name]])) for name in ("validation", "test")}
     train = np.setdiff1d(pool, np.concatenate(list(taken.values())), assume_unique=True)
@@ -181,6 +182,22 @@ def source_splits(rows: Sequence[Row]) -> npt.NDArray[np.str_]:
     return np.array([row.split or "" for row in rows])
 
 
+def _decided(cleaning: _Cleaning, pool: Places, config: DataConfig) -> DataConfig:
+    """The config with a way to divide, where it leaves that open.
+
+    A later row of a user holds in its history what an earlier one asks for: divided by chance, it would give away the
+    answers of the test.
+    """
+    if config.split_by != "auto":
+        return config
+    way: str = "random"
+    if isinstance(cleaning.rows[int(pool[0])].item, Choice):
+        choices = [item for place in pool.tolist() if isinstance(item := cleaning.rows[place].item, Choice)]
+        timed, named = all(item.seconds is not None for item in choices), any(item.user for item in choices)
+        way = "time" if timed else "group" if named else "random"
+    return config.model_copy(update={"split_by": way})
+
+
 def _value(row: Row, column: str | None) -> object:
     if column is None or column not in row.raw:
         raise DataError("data.no_column", column=column or "-", columns=", ".join(map(str, row.raw)))
@@ -203,14 +220,17 @@ def _take(cleaning: _Cleaning, pool: Places, config: DataConfig, given: set[str]
     units = _units(cleaning, pool, config)
     if config.split_by == "label":
         return _take_by_label(cleaning, pool, order, units, counts)
-    return {name: pool[sorted(places)] for name, places in _take_in_order(order, units, counts).items()}
+    found = _take_in_order(order, units, counts, may_pass=config.split_by != "time")
+    return {name: pool[sorted(places)] for name, places in found.items()}
 
 
-def _take_in_order(order: Sequence[int], units: dict[int, list[int]], counts: dict[str, int]) -> dict[str, list[int]]:
+def _take_in_order(
+    order: Sequence[int], units: dict[int, list[int]], counts: dict[str, int], *, may_pass: bool = True
+) -> dict[str, list[int]]:
     """The first of an order, units whole; one row at least is left over.
 
-    A unit is passed over when it would take more than twice what is still wanted; when nothing else is there, the
-    smallest one is taken.
+    A unit is passed over, where it `may_pass`, when it would take more than twice what is still wanted; when nothing
+    else is there, the smallest one is taken.
     """
     taken: dict[str, list[int]] = {name: [] for name in counts}
     used: set[int] = set()
@@ -223,7 +243,7 @@ def _take_in_order(order: Sequence[int], units: dict[int, list[int]], counts: di
             unit = units.get(at, [at])
             if at in used or len(used) + len(unit) >= len(order):
                 continue
-            if len(unit) <= 2 * wanted:
+            if len(unit) <= 2 * wanted or not may_pass:
                 taken[name] += unit
                 used.update(unit)
             else:
@@ -255,10 +275,10 @@ def _take_by_label(
 
 def _units(cleaning: _Cleaning, pool: Places, config: DataConfig) -> dict[int, list[int]]:
     """Places within the pool that must stay together, by each of their members; those that stand alone are left out."""
-    if config.split_by == "time":  # what comes later must stay out of what is learnt, copies or not
-        return {}
     keys: list[object] = []
-    if config.split_by == "group":
+    if config.split_by == "time":  # what comes later must stay out of what is learnt, copies or not
+        keys = [_moment(cleaning.rows[place].item, place) for place in pool.tolist()]
+    elif config.split_by == "group":
         keys = [_group(cleaning.rows[place], config) for place in pool.tolist()]
     elif len(cleaning.rows) <= COPIES_TOGETHER:
         keys = cleaning.groups(pool).tolist()
@@ -266,6 +286,11 @@ def _units(cleaning: _Cleaning, pool: Places, config: DataConfig) -> dict[int, l
     for at, key in enumerate(keys):
         members.setdefault(key, []).append(at)
     return {at: unit for unit in members.values() if len(unit) > 1 for at in unit}
+
+
+def _moment(item: Item, place: int) -> object:
+    """What was offered to one user at one time stays together; other rows stand alone."""
+    return (item.user, item.history, item.seconds) if isinstance(item, Choice) else place
 
 
 def _group(row: Row, config: DataConfig) -> object:

@@ -172,6 +172,41 @@ def test_users_of_a_ranking_are_groups_without_a_column() -> None:
     assert len(users) == 2 and len(splits.test) == 20
 
 
+def offers(user: str, hour: int, count: int) -> list[Item]:
+    """A list of candidates that one user saw at one time, after all that they took before."""
+    history = tuple(f"film {user} {before}" for before in range(hour))
+    return [Choice(history, f"film {user} {hour + n}", n == 0, user, float(hour)) for n in range(count)]
+
+
+def test_what_was_offered_last_is_held_back_without_being_asked() -> None:
+    items = [item for hour in range(60) for item in offers("ab"[hour % 2], hour, 1 if hour < 58 else 9)]
+    splits = split(of(items), DataConfig(test_fraction=0.1, validation_fraction=0.05))
+    parts = [[row.item for row in splits.named(name)] for name in ("train", "validation", "test")]
+    hours = [[item.seconds or 0 for item in part if isinstance(item, Choice)] for part in parts]
+    assert all(hours)
+    assert max(hours[0]) < min(hours[1]) and max(hours[1]) < min(hours[2])
+
+
+def test_candidates_that_were_offered_together_are_on_one_side() -> None:
+    items = [item for hour in range(12) for item in offers("ab"[hour % 2], hour, 5)]
+    splits = split(of(items), DataConfig(test_fraction=0.07, validation_fraction=0.07))
+    assert [len(splits.named(name)) for name in ("train", "validation", "test")] == [50, 5, 5]
+
+
+def test_without_times_a_user_is_on_one_side_without_being_asked() -> None:
+    items: list[Item] = [Choice((), f"film {n}", True, user=str(n % 8)) for n in range(80)]
+    splits = split(of(items), DataConfig(test_fraction=0.25, validation_fraction=0))
+    users = [{row.item.user for row in part if isinstance(row.item, Choice)} for part in (splits.train, splits.test)]
+    assert users[0].isdisjoint(users[1]) and len(users[1]) == 2
+
+
+def test_by_chance_means_by_chance_for_choices_too() -> None:
+    items = [item for hour in range(30) for item in offers("a", hour, 1)]
+    hours = [row.item.seconds or 0 for row in split(of(items), DataConfig(split_by="random")).test
+             if isinstance(row.item, Choice)]  # fmt: skip
+    assert min(hours) < 25
+
+
 def test_every_label_has_the_same_share_in_each_split() -> None:
     items: list[Item] = [Labelled(story(n), ("rare",) if n % 10 == 0 else ("common",)) for n in range(400)]
     splits = split(of(items), DataConfig(split_by="label", test_fraction=0.2, validation_fraction=0.1))

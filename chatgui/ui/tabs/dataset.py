@@ -131,7 +131,7 @@ def _draw_source() -> Source:
             elem_id="dataset-seed",
         )  # fmt: skip
         split_by = gr.Dropdown(
-            [(label(f"data.split_by={name}"), name) for name in SPLITS_BY], value="random",
+            [(label(f"data.split_by={name}"), name) for name in SPLITS_BY], value="auto",
             label=label("data.split_by"), info=label("data.split_by.help"), elem_id="dataset-split-by",
         )  # fmt: skip
         split_column = gr.Textbox(
@@ -375,7 +375,7 @@ def settle(workspace: Workspace, language: str, data: DataConfig, summary: str) 
 
 def divide(
     workspace: Workspace, language: str, selection: Selection, validation: float, test: float, seed: float | None,
-    split_by: str = "random", split_column: str | None = None,
+    split_by: str = "auto", split_column: str | None = None,
 ) -> Any:  # fmt: skip
     """Another division of the same data. Raises ConfigError for a share that is too large, DataError for no column."""
     changes = {
