@@ -82,8 +82,6 @@ class TrainingConfig(Config):
     """What the passes compute in: auto takes bfloat16 where the device has it and float32 elsewhere."""
     gradient_checkpointing: Literal["auto", "on", "off"] = "auto"
     """Keep less in memory and compute it a second time: about a third slower. Auto turns it on when memory runs out."""
-    compile: bool = False
-    """Translate the model by torch.compile first: takes a minute and pays in long runs on a GPU only."""
     seed: int = Field(0, ge=0)
     """Fixes the order of the data and the initial adapter, so that a run can be repeated."""
 
@@ -119,12 +117,20 @@ class RunConfig(Config):
     generation: Annotated[GenerationConfig, Elsewhere()] = GenerationConfig()
 
 
+RETIRED = (("training", "compile"),)
+"""Fields of files that an older version wrote: what they did is no longer done, and the run stays readable."""
+
+
 def read_config(path: Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
     """A config file, with dotted overrides (`{"training.epochs": "2"}`) on top.
 
     Raises ConfigError that names the file, or the field, what was found and what is allowed.
     """
-    return build(RunConfig, merged(read_yaml(path), unflatten(overrides or {})))
+    values = read_yaml(path)
+    for group, field in RETIRED:
+        if isinstance(values.get(group), dict):
+            values[group].pop(field, None)
+    return build(RunConfig, merged(values, unflatten(overrides or {})))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

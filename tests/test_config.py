@@ -45,6 +45,11 @@ def test_a_config_survives_its_file(tmp_path: Path) -> None:
     assert "对话.jsonl" in (tmp_path / "config.yaml").read_text(encoding="utf-8")
 
 
+def test_a_file_of_an_older_version_is_read_without_what_is_gone(tmp_path: Path) -> None:
+    found = read_config(write(tmp_path / "config.yaml", "training: {compile: true, epochs: 3}"))
+    assert found.training.epochs == 3 and "compile" not in found.training.model_dump()
+
+
 def test_overrides_go_before_the_file(tmp_path: Path) -> None:
     path = write(tmp_path / "config.yaml", WHOLE)
     config = read_config(path, {"training.epochs": "7", "adapter.rank": "4", "training.max_steps": None})

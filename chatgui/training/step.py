@@ -64,10 +64,6 @@ class Gradients:
         self._undo += fuse_lora(self.model)
         if self.checkpointing:
             self._checkpoint()
-        if self.config.compile:
-            decoder = _decoder(self.model)
-            decoder.compile(dynamic=True)
-            self._undo.append(lambda: setattr(decoder, "_compiled_call_impl", None))
         return self
 
     def __exit__(self, *_: Any) -> None:
@@ -220,8 +216,3 @@ def set_random_state(state: "dict[str, torch.Tensor]", device: "torch.device") -
     torch.set_rng_state(state["cpu"])
     if "cuda" in state and device.type == "cuda":
         torch.cuda.set_rng_state(state["cuda"], device)
-
-
-def _decoder(model: Any) -> Any:
-    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return causal.get_decoder() if hasattr(causal, "get_decoder") else causal

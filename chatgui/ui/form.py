@@ -20,7 +20,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         *(f"training.{name}" for name in ("evaluation", "checkpoint", "patience", "minimum", "result")), "probes.",
     ),
     "regularisation": ("training.label_smoothing", "training.neftune", "training.dropout"),
-    "precision": ("training.precision", "training.compile", "training.gradient_checkpointing"),
+    "precision": ("training.precision", "training.gradient_checkpointing"),
     "model": ("model.",),
 }  # fmt: skip
 """Beginnings of the names in each section of Advanced, in the order on screen; the first that fits counts."""
