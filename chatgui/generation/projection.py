@@ -76,22 +76,29 @@ class Projection:
         return out
 
     def _update(self, update: LowRank, out: "torch.Tensor", x: "torch.Tensor") -> None:
+        import torch
+
         if self.base is None or x.dim() != 3:
-            out += _product(update.up, _product(update.down, x))
+            out += _product(update, x)
             return
-        for own, inner in zip(out, x, strict=True):  # one by one, so that a row is the same however many there are
-            own += _product(update.up, _product(update.down, inner))
+        # one by one, so that a row is the same however many there are
+        if x.shape[1] == 1:  # a product with one vector needs no second thread, which a small one would wait for
+            for own, inner in zip(out[:, 0], x[:, 0], strict=True):
+                own.addmv_(update.up, torch.mv(update.down, inner))
+            return
+        for own, inner in zip(out, x, strict=True):
+            own += _product(update, inner)
 
     def add(self, name: str, update: LowRank) -> None:
         """Know one more adapter."""
         self.updates[name] = update
 
 
-def _product(weight: "torch.Tensor", x: "torch.Tensor") -> "torch.Tensor":
-    """x (…, in) -> (…, out). A product with one vector needs no second thread, which a small one would wait for."""
-    import torch
+def _product(update: LowRank, x: "torch.Tensor") -> "torch.Tensor":
+    """x (…, in) -> (…, out)."""
+    from torch.nn.functional import linear
 
-    return torch.mv(weight, x[0])[None] if x.dim() == 2 and len(x) == 1 else torch.nn.functional.linear(x, weight)
+    return linear(linear(x, update.down), update.up)
 
 
 class _Packed:

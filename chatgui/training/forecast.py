@@ -11,11 +11,13 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
+from chatgui.attention import packs
 from chatgui.config import TrainingConfig
 from chatgui.evaluation.losses import measure
 from chatgui.events import Event, Step
 from chatgui.tasks import Task
 from chatgui.text import duration, say
+from chatgui.tokens.batches import micro_batches, plan_epoch
 from chatgui.tokens.example import Example
 from chatgui.training.loop import LOOKS_PER_RUN, SHORTEST_PAUSE_STEPS, total_steps, train
 
@@ -78,8 +80,8 @@ def forecast(
     ordered = sorted(train_examples, key=len)
     single, snapshot_seconds = _overhead(model, task, ordered[0], config, machine)
     standing = machine.peak_memory_bytes()
-    longest = _micro_batch(ordered[::-1], config, config.micro_batch_tokens)
-    groups = [longest, *(_micro_batch(ordered[at:], config, TIMED_TOKENS) for at in (0, len(ordered) // 2))]
+    heaviest, tokens_at_once = _heaviest(train_examples, config, packed=packs(model, task))
+    groups = [heaviest, *(_micro_batch(ordered[at:], config, TIMED_TOKENS) for at in (0, len(ordered) // 2))]
     measured = [_time(model, task, group, config) for group in groups]
     rates = sorted(
         (statistics.mean(map(len, group)), max(1e-9, _middle(times) - single) / _tokens(group))
@@ -100,7 +102,7 @@ def forecast(
         machine.available_memory_bytes, standing, looking, keeping,
         probe_seconds=asking,
     )  # fmt: skip
-    return replace(made, advice=_advice(made, config, longest))
+    return replace(made, advice=_advice(made, tokens_at_once, len(ordered[-1])))
 
 
 def _overhead(
@@ -138,6 +140,21 @@ def _middle(times: Sequence[float]) -> float:
 
 def _spread(times: Sequence[float]) -> float:
     return math.sqrt(max(times) / max(min(times), 1e-9))
+
+
+def _heaviest(examples: Sequence[Example], config: TrainingConfig, *, packed: bool) -> tuple[list[Example], int]:
+    """The run's largest micro-batch and the one before it in its step, by when there are gradients beside it; and its
+    tokens, padding counted. Those of the first epoch: later ones differ little."""
+    lengths = [len(example) for example in examples]
+    most, found = (0, False), [0]
+    for step in plan_epoch(lengths, config.batch_size, config.seed, 0):
+        parts = list(micro_batches(step, lengths, config.micro_batch_tokens, packed=packed))
+        for at, part in enumerate(parts):
+            own = [lengths[index] for index in part]
+            size = (sum(own) if packed else max(own) * len(own), at > 0)
+            if size > most:
+                most, found = size, [*(parts[at - 1] if at else ()), *part]
+    return [examples[index] for index in found], most[0]
 
 
 def _micro_batch(ordered: Sequence[Example], config: TrainingConfig, budget_tokens: int) -> list[Example]:
@@ -180,7 +197,7 @@ def _look_seconds(model: Any, task: Task, examples: Sequence[Example], config: T
     return (time.monotonic() - began) * _tokens(examples) / _tokens(part)
 
 
-def _advice(made: Forecast, config: TrainingConfig, longest: Sequence[Example]) -> tuple[dict[str, Any], ...]:
+def _advice(made: Forecast, tokens_at_once: int, longest_tokens: int) -> tuple[dict[str, Any], ...]:
     """What would make it fit, with the numbers: memory above the standing part grows with the tokens at once."""
     if made.fits:
         return ()
@@ -188,10 +205,10 @@ def _advice(made: Forecast, config: TrainingConfig, longest: Sequence[Example]) 
     moving = made.peak_memory_bytes - made.standing_memory_bytes
     if room <= 0 or moving <= 0:
         return ({"key": "forecast.advice_smaller", "values": {"standing": gigabytes(made.standing_memory_bytes)}},)
-    tokens = int(_tokens(longest) * room / moving)
-    if tokens >= len(longest[0]):
+    tokens = int(tokens_at_once * room / moving)
+    if tokens >= longest_tokens:
         return ({"key": "forecast.advice_micro_batch", "values": {"tokens": max(64, tokens)}},)
-    values = {"tokens": tokens, "longest": len(longest[0])}
+    values = {"tokens": tokens, "longest": longest_tokens}
     return ({"key": "forecast.advice_length", "values": values}, {"key": "forecast.advice_method", "values": {}})
 
 

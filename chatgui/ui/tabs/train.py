@@ -1,6 +1,7 @@
 """Train: the form on the left, the ready card under it, the run on the right."""
 
 import html
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from chatgui.training.loop import total_steps
 from chatgui.ui import live
 from chatgui.ui.form import Form
 from chatgui.ui.probe_panel import place, probe_panel
-from chatgui.ui.session import PRIVATE, QUIET, Selection, Session, Teaching, bind, label
+from chatgui.ui.session import QUIET, Selection, Session, Teaching, bind, label
 
 TITLE = "tab.train"
 
@@ -54,7 +55,7 @@ def build(session: Session) -> None:
     reset.click(form.defaults, None, list(form.components.values()), **QUIET)
     foresee.click(
         bind(tell_needs, workspace, form), inputs_kwargs=named, outputs=needs, validator=form.validate,
-        concurrency_limit=1, **PRIVATE,
+        concurrency_limit=1, **QUIET,
     )  # fmt: skip
     for happens in (panel.ended, session.selection.change):
         happens(bind(tell_fact, workspace), session.selection, needs, **QUIET)
@@ -207,11 +208,17 @@ def place_of(workspace: Workspace, language: str, selection: Selection) -> Any:
     return gr.Tabs(selected="trial" if predicts else "chat")
 
 
-def tell_needs(workspace: Workspace, form: Form, language: str, selection: Selection, **values: Any) -> str:
+def tell_needs(workspace: Workspace, form: Form, language: str, selection: Selection, **values: Any) -> Iterator[str]:
     """What a run of these settings would need, from real steps in a worker process."""
-    made = workspace.foresee(_config(form, selection, values))
+    config = _config(form, selection, values)
+    yield _lines([say("forecast.measuring", language)])
+    try:
+        made = workspace.foresee(config)
+    except ChatGuiError as error:
+        yield _lines([error.text(language)], missing=True)
+        return
     lines = [sentence(made, language), *(say(a["key"], language, **a["values"]) for a in made.advice)]
-    return _lines(lines, missing=not made.fits)
+    yield _lines(lines, missing=not made.fits)
 
 
 def tell_fact(workspace: Workspace, language: str, selection: Selection) -> str:

@@ -51,6 +51,19 @@ def card(html: str) -> dict[str, str]:
     return dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", html))
 
 
+def test_a_forecast_says_that_it_measures_and_then_what_it_found(
+    workspace: Workspace, selection: Selection, tiny_model: Path
+) -> None:
+    form = values(model__name=str(tiny_model), training__max_steps=3, training__batch_size=4)
+    measuring, found = train.tell_needs(workspace, FORM, "en", selection, **form)
+    assert "real steps" in measuring and "3 steps in" in found and "GB free" in found
+
+
+def test_why_there_is_no_forecast_stands_where_it_would(workspace: Workspace, selection: Selection) -> None:
+    *_, found = train.tell_needs(workspace, FORM, "en", selection, **values(model__name="./no-model"))
+    assert "no-model" in found and "missing" in found
+
+
 # ---- the ready card --------------------------------------------------------------------------------------------------
 
 
