@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from chatgui.adapters import Adapter
 from chatgui.adapters.lora import Lora
@@ -15,6 +16,19 @@ from chatgui.evaluation.probes import ProbesConfig
 from chatgui.fields import Config, Elsewhere, Simple, build, flatten, unflatten
 from chatgui.tasks import Task
 from chatgui.tasks.chat import Chat
+
+TRACKERS = ("tensorboard", "wandb", "trackio")
+
+
+def tracker_names(text: str | None) -> tuple[str, ...]:
+    """The trackers of a list with commas between."""
+    return tuple(name.strip() for name in (text or "").replace("，", ",").split(",") if name.strip())
+
+
+def _known_trackers(text: str | None) -> str | None:
+    if unknown := [name for name in tracker_names(text) if name not in TRACKERS]:
+        raise PydanticCustomError("trackers", "unknown tracker", {"found": unknown[0], "known": ", ".join(TRACKERS)})
+    return text
 
 
 class ModelConfig(Config):
@@ -114,7 +128,15 @@ class RunConfig(Config):
     """How the model is changed: by a small adapter beside frozen weights, or all of it."""
     training: TrainingConfig = TrainingConfig()
     probes: ProbesConfig = ProbesConfig()
+    trackers: Annotated[str | None, AfterValidator(_known_trackers)] = Field(None, examples=list(TRACKERS))
+    """Where the curves are written as well, commas between: tensorboard (files in the run's folder, no network), wandb,
+    trackio. One that fails is told and left out."""
     generation: Annotated[GenerationConfig, Elsewhere()] = GenerationConfig()
+
+    @property
+    def tracker_names(self) -> tuple[str, ...]:
+        """Those of `trackers`, one by one."""
+        return tracker_names(self.trackers)
 
 
 RETIRED = (("training", "compile"),)

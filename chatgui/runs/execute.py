@@ -22,6 +22,7 @@ from chatgui.events import Checkpoint, Event, Finished, Notice, Resumed, Sample,
 from chatgui.runs.files import is_full, move_into_place, write_atomically
 from chatgui.runs.journal import Journal
 from chatgui.runs.store import Run, step_of
+from chatgui.runs.trackers import Trackers
 
 if TYPE_CHECKING:
     from chatgui.evaluation.probes import Probes
@@ -90,6 +91,7 @@ def _train(run: Run, journal: Journal) -> bool:
     from chatgui.runs.checkpoints import changes_since, circumstances_of
     from chatgui.training.loop import total_steps, train
 
+    journal.track(Trackers(run, config))
     journal.emit(Stage("data"))
     prepared = prepare(config)
     if prepared.config != config:  # what the task learnt of the data belongs to the run: a resumed one must not differ

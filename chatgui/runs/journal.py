@@ -21,6 +21,7 @@ from chatgui.errors import ChatGuiError
 from chatgui.events import Evaluation, Event, Failed, Notice, Resumed, Stage, Step
 from chatgui.runs.process import started
 from chatgui.runs.store import Run
+from chatgui.runs.trackers import Trackers
 from chatgui.training.forecast import remaining_seconds
 
 STATE_SECONDS = 0.5
@@ -50,6 +51,7 @@ class Journal:
         self._on_event = on_event
         self._said: list[Notice] = []
         self._memory = _Memory()
+        self._trackers: Trackers | None = None
         self._changes: dict[str, Any] = {}
         self._writing = threading.Lock()
         self._ended = threading.Event()
@@ -61,6 +63,7 @@ class Journal:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._tell_of(self._trackers.close() if self._trackers else [])
         self._ended.set()
         if self._heart.ident:
             self._heart.join()
@@ -77,6 +80,16 @@ class Journal:
         self.set_state(state="starting", pid=os.getpid(), pid_started=started(), message={})
         self._heart.start()
         (self.run.folder / ".reserve").write_bytes(bytes(RESERVE_BYTES))
+
+    def track(self, trackers: Trackers) -> None:
+        """From now on these get every event as well."""
+        self._trackers = trackers
+
+    def _tell_of(self, failures: list[Notice]) -> None:
+        """Of trackers, which never stop a run: not even by a disk that does not take the sentence."""
+        for notice in failures:
+            with suppress(OSError):
+                self.emit(notice)
 
     def _give_reserve_back(self) -> None:
         with suppress(OSError):
@@ -98,6 +111,8 @@ class Journal:
             self._changes = {**self._changes, "step": event.step, "seconds": event.seconds}
         elif isinstance(event, Stage):
             self.set_state(stage=event.name)
+        if self._trackers and not isinstance(event, Notice):
+            self._tell_of(self._trackers.see(event))
 
     def _remember(self, event: Event) -> None:
         if isinstance(event, Notice):

@@ -18,6 +18,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "batches": tuple(f"training.{name}" for name in ("batch", "micro_batch", "max_", "seed", "replay")),
     "watching": (
         *(f"training.{name}" for name in ("evaluation", "checkpoint", "patience", "minimum", "result")), "probes.",
+        "trackers",
     ),
     "regularisation": ("training.label_smoothing", "training.neftune", "training.dropout"),
     "precision": ("training.precision", "training.gradient_checkpointing"),
