@@ -99,7 +99,7 @@ if (settings.kind === "turns") {
   asJson.onclick = () => view(true);
   const written = () => ({item: raw ? json.value : JSON.stringify(item)});
   save.onclick = () => trigger("save", written());
-  add.onclick = () => trigger("add", written());
+  add.onclick = () => trigger("add_row", written());
 
   function open() {
     if (!props.value || props.value === drawn) return;

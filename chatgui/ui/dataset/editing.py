@@ -63,7 +63,7 @@ def edit_view(session: Session, data: gr.State) -> None:
     )  # fmt: skip
     outputs = [selection, note]
     row.save(_with_item(bind(save, show)), [selection, number], outputs, **QUIET)
-    row.add(_with_item(bind(add, show)), selection, outputs, **QUIET)
+    row.add_row(_with_item(bind(add, show)), selection, outputs, **QUIET)
     remove.click(bind(delete, show), [selection, number], outputs, **QUIET)
     back.click(bind(undo, show), selection, outputs, **QUIET)
     write.click(bind(write_file, show), [data, format_], file, api_visibility="private")
