@@ -1,10 +1,10 @@
-"""Every task on real data: `python -m tests.bench.tasks [NAME …] [--quick] [--json] [--model M] [--seconds S]`.
+"""Every task on real data: `python -m tests.bench.tasks [NAME …] [--quick] [--json] [--model M]`.
 
-Prints rows of `data, method, metric, value`: `trivial` (majority class, popularity, a coin), `classical` (TF-IDF with
-logistic regression, BM25, or for tags word features in a linear model), `base` (the model as it came, asked in words)
-and `tuned` (the same after the run of `TASKS`). The data are those of $CHATGUI_TEST_DATA/data, the test rows are never
-trained on, and every method sees the same ones; the base model only the first ones, for
-each label and word is a question of its own.
+Prints rows of `data, method, metric, value, rows` (the test rows behind the value): `trivial` (majority class,
+popularity, the longer reply), `classical` (TF-IDF with logistic regression, BM25, or for tags word features in a linear
+model), `base` (the model as it came, asked in words), `tuned` (the same after the run of `TASKS`) and what else a data
+set's `variants` name. The data are those of $CHATGUI_TEST_DATA/data, the test rows are never trained on, and every
+method sees the same ones; the base model only the first ones, for each label and word is a question of its own.
 """
 
 import argparse
@@ -12,14 +12,13 @@ import json
 import os
 import random
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chatgui.config import RunConfig
+from chatgui.config import RunConfig, merged
 from chatgui.data.conversation import Choice, Item, Labelled, Preference, Row, Tagged
 from chatgui.data.files import read_file
 from chatgui.data.formats import preference
@@ -30,7 +29,7 @@ ASKED = 4000
 """Questions that the base model is asked: a row with 77 labels is 77 of them."""
 QUICK_ROWS = 400
 HISTORY = 8
-NEGATIVES = 9
+NEGATIVES = 49
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,8 @@ class Bench:
     """The folder of data -> training and test items."""
     config: dict[str, Any]
     metrics: tuple[str, ...]
+    variants: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    """Further methods: the same run with some settings changed."""
 
 
 def main() -> None:
@@ -54,8 +55,8 @@ def main() -> None:
     root = Path(os.environ["CHATGUI_TEST_DATA"]) / "data"
     for name in options.names or TASKS:
         for row in measure(name, root, options.model, options.quick):
-            cells = (row["data"], row["method"], row["metric"], f"{row['value']:.4f}")
-            print(json.dumps(row) if options.json else "{:18} {:10} {:16} {}".format(*cells), flush=True)
+            cells = (row["data"], row["method"], row["metric"], f"{row['value']:.4f}", row["rows"])
+            print(json.dumps(row) if options.json else "{:18} {:12} {:16} {:>9} {:>6}".format(*cells), flush=True)
 
 
 def measure(name: str, root: Path, model: str, quick: bool) -> Iterator[dict[str, Any]]:
@@ -64,28 +65,36 @@ def measure(name: str, root: Path, model: str, quick: bool) -> Iterator[dict[str
     train, test = bench.read(root)
     if quick:
         train, test = train[:QUICK_ROWS], test[: QUICK_ROWS // 2]
-    config = configure(bench.config, model, quick)
-    began = time.monotonic()
-    methods = {"trivial": trivial(train, test), "classical": classical(train, test), **trained(config, train, test)}
-    for method, scores in methods.items():
-        for metric in bench.metrics:
-            if scores.get(metric) is not None:
-                yield {"data": name, "method": method, "metric": metric, "value": scores[metric], "model": model}
-        for kind, cells in scores.get("entities", {}).items():
-            if "avg" not in kind and method in ("classical", "tuned"):
-                yield {"data": name, "method": method, "metric": f"f1 {kind}", "value": cells["f1"], "model": model}
-    yield {"data": name, "method": "tuned", "metric": "seconds", "value": time.monotonic() - began, "model": model}
+    for method, found in methods(bench, train, test, model, quick):
+        scores = dict(found)
+        rows = scores.pop("rows", len(test))
+        wanted = {metric: scores.get(metric) for metric in (*bench.metrics, "seconds")}
+        if method in ("classical", "tuned"):
+            types = scores.get("entities", {})
+            wanted |= {f"f1 {kind}": cells["f1"] for kind, cells in types.items() if "avg" not in kind}
+        for metric, value in wanted.items():
+            if value is not None:
+                yield {
+                    "data": name, "method": method, "metric": metric, "value": value, "rows": rows, "model": model,
+                }  # fmt: skip
+
+
+def methods(
+    bench: Bench, train: Sequence[Item], test: Sequence[Item], model: str, quick: bool
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each way to answer with its scores, as soon as it has them; `seconds` of a training are those of the steps."""
+    yield "trivial", trivial(train, test)
+    yield "classical", classical(train, test)
+    yield from trained(configure(bench.config, model, quick), train, test).items()
+    for method, changes in bench.variants.items():
+        config = configure(merged(bench.config, changes), model, quick)
+        yield method, trained(config, train, test)["tuned"]
 
 
 def configure(values: dict[str, Any], model: str, quick: bool) -> RunConfig:
     """The committed config with a model, and shortened for a quick look."""
-    training = {
-        "batch_size": 32,
-        "learning_rate": 2e-3,
-        **values.get("training", {}),
-        **({"max_steps": 20} if quick else {}),
-    }
-    return build(RunConfig, {**values, "model": {"name": model}, "training": training})
+    shortened = {"training": {"max_steps": 20}} if quick else {}
+    return build(RunConfig, merged(merged(values, {"model": {"name": model}}), shortened))
 
 
 def trained(config: RunConfig, train: Sequence[Item], test: Sequence[Item]) -> dict[str, dict[str, Any]]:
@@ -107,19 +116,22 @@ def trained(config: RunConfig, train: Sequence[Item], test: Sequence[Item]) -> d
     )
     model = config.adapter.attach(loaded, 1)
     examples = config.task.arrange(list(encode(config, rows, template, limit).examples), limit)
-    run_training(model, config.task, examples, [], config.training, emit=lambda event: None)
+    outcome = run_training(model, config.task, examples, [], config.training, emit=lambda event: None)
     if not config.task.PREDICTS:
         asked = encode(config, tuple(Row(item, "bench", 0) for item in test), template, limit)
         held = config.task.arrange(list(asked.examples), limit)
         _, tuned = measure_loss(model, config.task, held, config.training.micro_batch_tokens)
         with model.disable_adapter():
-            return {"base": {"reward_accuracy": likelier(model, held)}, "tuned": tuned}
+            base = {"reward_accuracy": likelier(model, held)}
+        return {"base": base, "tuned": {**tuned, "seconds": outcome.seconds}}
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         template.tokenizer.save_pretrained(folder)
         predictor = Predictor(config, Path(folder))
         questions = max(2, len(getattr(config.task, "labels", ()))) * (12 if isinstance(test[0], Tagged) else 1)
-        return {"base": predictor.judge(test[: ASKED // questions], "base"), "tuned": predictor.judge(test, "tuned")}
+        asked_rows = test[: ASKED // questions]
+        base, tuned = predictor.judge(asked_rows, "base"), predictor.judge(test, "tuned")
+    return {"base": {**base, "rows": len(asked_rows)}, "tuned": {**tuned, "seconds": outcome.seconds}}
 
 
 def likelier(model: Any, pairs: Sequence[Any]) -> float:
@@ -148,7 +160,7 @@ def trivial(train: Sequence[Any], test: Sequence[Any]) -> dict[str, Any]:
         return entities.entity_scores([item.tags for item in test], [("O",) * len(item.tags) for item in test])
     if isinstance(test[0], Choice):
         return ranks.rank_scores(test, ranks.popularity_scores(train, test))
-    return {"reward_accuracy": 0.5}
+    return {"reward_accuracy": sum(len(item.chosen) > len(item.rejected) for item in test) / len(test)}
 
 
 def classical(train: Sequence[Any], test: Sequence[Any]) -> dict[str, Any]:
@@ -277,10 +289,19 @@ def conll2003(root: Path) -> tuple[Sequence[Item], Sequence[Item]]:
 
 
 def movielens_small(root: Path) -> tuple[Sequence[Item], Sequence[Item]]:
-    """Films as titles with genres: what a user rated 4 or better next, among films drawn from what others watched.
+    """Films as titles with genres: what a user rated 4 or better next, among 49 others drawn from all films.
 
     The last fifth of all ratings in time is the test; its histories may reach back, the training sees nothing of it.
     """
+    return _films(root, evenly=True)
+
+
+def movielens_small_popular(root: Path) -> tuple[Sequence[Item], Sequence[Item]]:
+    """The same among films drawn as often as they are watched: to know what everybody takes helps little then."""
+    return _films(root, evenly=False)
+
+
+def _films(root: Path, evenly: bool) -> tuple[list[Choice], list[Choice]]:
     titles = {
         r["Id"]: f"{r['title']} [{r['genres'].replace('|', ', ')}]"
         for r in rows_of(root / "movielens_small" / "movies.csv")
@@ -294,21 +315,27 @@ def movielens_small(root: Path) -> tuple[Sequence[Item], Sequence[Item]]:
         if len(seen.setdefault(user, [])) >= HISTORY:
             events[seconds >= border].append((seconds, user, film, tuple(seen[user][-HISTORY:])))
         seen[user].append(film)
-    watched = sorted({r["Id"] for r in ratings})
+    watched = [r["Id"] for r in ratings]
+    if evenly:
+        watched = sorted(set(watched))
     rng = random.Random(0)
 
     def offers(chosen: Any, negatives: int) -> list[Choice]:
         rows = []
         for seconds, user, film, history in chosen:
             known = set(seen[user])
-            others = rng.sample([other for other in watched if other not in known], negatives)
+            others: list[str] = []
+            while len(others) < negatives:
+                drawn = rng.choice(watched)
+                if drawn not in known and drawn not in others:
+                    others.append(drawn)
             for candidate in (film, *others):
                 rows.append(
                     Choice(tuple(titles[h] for h in history), titles[candidate], candidate == film, user, seconds)
                 )
         return rows
 
-    return offers(rng.sample(events[False], 1500), 1), offers(rng.sample(events[True], 200), NEGATIVES)
+    return offers(rng.sample(events[False], 5000), 1), offers(rng.sample(events[True], 200), NEGATIVES)
 
 
 def pairs_of(name: str) -> Callable[[Path], tuple[Sequence[Item], Sequence[Item]]]:
@@ -330,36 +357,42 @@ def as_pair(row: Any) -> Preference | None:
 
 
 LABELS = ("accuracy", "macro_f1")
-PAIRS = {"epochs": 2, "learning_rate": 2e-3, "batch_size": 16, "max_length_tokens": 256}
+FULL = {"adapter": {"kind": "full"}}
+"""All weights: of a model as small as the starter they are fewer than some adapters of a large one."""
+PAIRS = {"adapter": {"kind": "lora", "rank": 16}, "task": {"kind": "preference"},
+         "training": {"epochs": 4, "learning_rate": 2e-3, "batch_size": 16, "max_length_tokens": 256}}  # fmt: skip
+RANKS = ("auc", "ndcg@10", "hit_rate@10", "mrr")
+FILMS = {**FULL, "task": {"kind": "ranking", "history_items": 4},
+         "training": {"epochs": 2, "learning_rate": 1e-3, "batch_size": 64}}  # fmt: skip
 TASKS = {
     "banking77": Bench(
-        banking77, {"task": {"kind": "classification"}, "training": {"epochs": 3, "learning_rate": 5e-3}}, LABELS
+        banking77,
+        {**FULL, "task": {"kind": "classification"},
+         "training": {"epochs": 3, "learning_rate": 2e-3, "batch_size": 64}},
+        LABELS,
     ),
-    "sst2": Bench(sst2, {"task": {"kind": "classification"}, "training": {"epochs": 2}}, LABELS),
+    "sst2": Bench(
+        sst2,
+        {**FULL, "task": {"kind": "classification"},
+         "training": {"epochs": 3, "learning_rate": 1e-3, "batch_size": 64}},
+        LABELS,
+    ),
     "chnsenticorp_htl": Bench(
         chnsenticorp_htl,
-        {"task": {"kind": "classification"}, "training": {"epochs": 1, "max_length_tokens": 96}}, LABELS,
+        {**FULL, "task": {"kind": "classification"},
+         "training": {"epochs": 2, "learning_rate": 1e-3, "batch_size": 64, "max_length_tokens": 96}},
+        LABELS,
     ),
     "conll2003": Bench(
         conll2003,
-        {"task": {"kind": "tagging", "attention": "both_ways"}, "training": {"epochs": 1.5, "learning_rate": 5e-3}},
-        ("precision", "recall", "f1"),
+        {**FULL, "task": {"kind": "tagging", "attention": "both_ways"},
+         "training": {"epochs": 2, "learning_rate": 1e-3, "batch_size": 32}},
+        ("precision", "recall", "f1"), {"tuned_left": {"task": {"attention": "left"}}},
     ),
-    "movielens_small": Bench(
-        movielens_small,
-        {"task": {"kind": "ranking"}, "training": {"epochs": 1, "learning_rate": 2e-3}},
-        ("auc", "ndcg@10", "hit_rate@10", "mrr"),
-    ),
-    "dpo_en_demo": Bench(
-        pairs_of("dpo_en_demo"),
-        {"task": {"kind": "preference"}, "training": PAIRS},
-        ("reward_accuracy",),
-    ),
-    "dpo_zh_demo": Bench(
-        pairs_of("dpo_zh_demo"),
-        {"task": {"kind": "preference"}, "training": PAIRS},
-        ("reward_accuracy",),
-    ),
+    "movielens_small": Bench(movielens_small, FILMS, RANKS),
+    "movielens_small_popular": Bench(movielens_small_popular, FILMS, RANKS),
+    "dpo_en_demo": Bench(pairs_of("dpo_en_demo"), PAIRS, ("reward_accuracy",)),
+    "dpo_zh_demo": Bench(pairs_of("dpo_zh_demo"), PAIRS, ("reward_accuracy",)),
 }  # fmt: skip
 
 
