@@ -108,6 +108,7 @@ if (settings.kind === "status") {
 // ---- panel of a run ----------------------------------------------------------------------------------------------
 if (settings.kind === "run") {
   let shown = null, wasLive = false, plotted = false;
+  let others = [], metrics = "";  // other runs that may be laid over; what the task says besides the loss
   let frame = null, texts = null, lines = {};  // what is drawn: the frame of the chart, and by run its newest points
   const view = {axis: "step", lower: "learning_rate", ends: null, beside: [], log: false};
   const empty = make("div", "empty", "", root);
@@ -268,7 +269,7 @@ if (settings.kind === "run") {
     box.onchange = () => changed(box.checked);
   }
 
-  function drawControls(others) {
+  function drawControls() {
     controls.replaceChildren();
     choice(frame.x, frame.axes, view.axis, (value) => { view.axis = value; view.ends = null; }).className = "axis";
     choice(frame.strip, frame.lowers, view.lower, (value) => { view.lower = value; }).className = "lower";
@@ -346,7 +347,13 @@ if (settings.kind === "run") {
     keep.textContent = texts.keep;
     discard.textContent = texts.discard;
     goOn.textContent = texts.go_on;
-    if (now.frame) { frame = now.frame; drawControls(now.others); }
+    if (now.frame) { frame = now.frame; others = now.others; metrics = ""; drawControls(); }
+    if (JSON.stringify(now.metrics) !== metrics) {  // a task names its own with its first step
+      metrics = JSON.stringify(now.metrics);
+      frame.lowers = {...frame.lowers, ...now.metrics};
+      if (!frame.lowers[view.lower]) view.lower = "learning_rate";
+      drawControls();
+    }
     Object.assign(lines, now.curves);
     if (Object.keys(now.curves).length) {
       try { await draw(); }

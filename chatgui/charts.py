@@ -5,14 +5,14 @@ from typing import Any
 
 from chatgui.curves import AXES, Curves, compact, thinned, window
 from chatgui.report import Bar
-from chatgui.text import DEFAULT_LANGUAGE, say
+from chatgui.text import DEFAULT_LANGUAGE, say, sentences
 
 MOST_POINTS = 320
 """Points of one line of the chosen run; more than a chart of that width can show apart."""
 MOST_POINTS_BESIDE = 120
 """Of one line of a run laid over it."""
 LOWER = ("learning_rate", "grad_norm", "tokens_per_second", "memory_bytes")
-"""What the strip below the losses may show."""
+"""What the strip below the losses may show of any run; `metric_names` are those of its task besides."""
 COLOURS = ("#2563eb", "#b45309", "#0f766e", "#a21caf", "#be123c", "#4d7c0f")
 """Of the runs, the chosen one first. Apart in greyscale by dash as well."""
 DASHES = ("solid", "dot", "dashdot", "longdash", "longdashdot", "dash")
@@ -33,6 +33,8 @@ def view(
     part = window(places, ends)
 
     def line(name: str, points: int) -> dict[str, Any]:
+        if name not in curves.columns and name != "smooth":  # a run laid over may have another task
+            return {"x": [], "y": [], **({} if axis == "step" else {"step": []})}
         values = curves.array(name)[part] / (GIB if name == "memory_bytes" else 1)
         here, at = places[part], steps[part]
         if name == "memory_bytes":  # looked at once a second only
@@ -109,6 +111,12 @@ def length_figure(bars: Sequence[Bar], limit: int, language: str = DEFAULT_LANGU
             "legend": {"orientation": "h", "y": 1.15, "x": 0}, "margin": {"l": 56, "r": 16, "t": 30, "b": 48},
         },
     }  # fmt: skip
+
+
+def metric_names(curves: Curves, language: str = DEFAULT_LANGUAGE) -> dict[str, str]:
+    """What the task of a run says of its steps, with its name for the reader."""
+    known = sentences(DEFAULT_LANGUAGE)
+    return {name: say(f"chart.{name}", language) if f"chart.{name}" in known else name for name in curves.metrics}
 
 
 def _named(names: Sequence[str], language: str) -> Mapping[str, str]:

@@ -47,15 +47,27 @@ class Curves:
         """Take new events in, in their order; a resume takes the later steps back."""
         for event in events:
             if isinstance(event, Step):
-                values = vars(event)
-                for name, column in self.columns.items():
-                    value = values[name]
-                    column.append(math.nan if value is None else value)
+                self._add_step(event)
                 self._smooth(event.loss)
             elif isinstance(event, Evaluation) and event.split == "validation":
                 self.validation[event.step] = event.loss
             elif isinstance(event, Resumed):
                 self._go_back(event.step)
+
+    def _add_step(self, event: Step) -> None:
+        values = vars(event)
+        for name in COLUMNS:
+            value = values[name]
+            self.columns[name].append(math.nan if value is None else value)
+        for name in sorted(event.metrics.keys() - self.columns.keys()):
+            self.columns[name] = array("d", [math.nan] * len(self))
+        for name in self.metrics:
+            self.columns[name].append(event.metrics.get(name, math.nan))
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What the task says of its steps besides the loss: reward margin, accuracy."""
+        return tuple(name for name in self.columns if name not in COLUMNS)
 
     def _smooth(self, loss: float) -> None:
         decay = self._decay

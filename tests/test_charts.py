@@ -73,3 +73,9 @@ def test_lines_differ_without_colour() -> None:
     looks = [frame()["lines"][name]["line"] for name in ("smooth", "validation")]
     assert len({look.get("dash", "solid") for look in looks}) == 2
     assert len(set(frame()["dashes"])) == len(frame()["colours"])
+
+
+def test_a_run_laid_over_may_lack_what_the_chosen_one_shows() -> None:
+    assert view(curves(3), axis="tokens", lower="reward_margin", ends=None, beside=True)["lower"] == {
+        "x": [], "y": [], "step": [],
+    }  # fmt: skip

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,6 +25,13 @@ def test_steps_become_columns_and_looks_become_points() -> None:
     assert curves.array("tokens").tolist() == [100, 200]
     assert math.isnan(curves.array("memory_bytes")[0]) and curves.array("memory_bytes")[1] == 10
     assert curves.validation == {0: 3.0, 2: 2.5}
+
+
+def test_what_a_task_says_of_its_steps_is_a_column_too() -> None:
+    curves = Curves()
+    curves.add([step(1), *(replace(step(n), metrics={"reward_margin": n / 4}) for n in (2, 3)), step(4), Resumed(3)])
+    assert curves.metrics == ("reward_margin",)
+    assert curves.array("reward_margin").tolist() == pytest.approx([math.nan, 0.5, 0.75], nan_ok=True)
 
 
 def test_a_look_stands_where_its_step_does_on_every_axis() -> None:

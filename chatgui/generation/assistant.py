@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from chatgui.config import GenerationConfig
+from chatgui.data.load import SAMPLES
 from chatgui.errors import DataError
 from chatgui.fields import Config
 from chatgui.generation.compare import Messages, compare_prompts
@@ -21,6 +22,8 @@ from chatgui.generation.pair import Pair
 from chatgui.generation.retrieval import Index
 
 SUFFIXES = (".md", ".txt", ".csv", ".pdf")
+DOCUMENTS = SAMPLES.parent / "documents"
+"""What the sample shop tells its customers: a page and answered questions, in both languages."""
 LONGEST_PASSAGE = 800
 """Characters; longer paragraphs are cut at a line or sentence."""
 
@@ -30,8 +33,9 @@ class Retrieval(Config):
 
     passages: int = Field(2, ge=1, le=10)
     """Passages put before the question; more say more and leave less room for the reply."""
-    threshold: float = Field(1.5, ge=0)
-    """BM25 score below which the answer is "I don't know"; higher is more careful."""
+    threshold: float = Field(0.3, ge=0, le=1)
+    """Share of the question, rare words weighing more, that a passage must hold; below it the answer is "I don't know".
+    Higher is more careful."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,11 @@ class Passage:
 
 @dataclass(frozen=True)
 class Hit:
-    """A passage and how well it fits."""
+    """A passage, how well it fits (BM25), and the share of the question that it holds."""
 
     passage: Passage
     score: float
+    covered: float
 
 
 def read_passages(files: Sequence[Path]) -> list[Passage]:
@@ -58,6 +63,11 @@ def read_passages(files: Sequence[Path]) -> list[Passage]:
     if not passages:
         raise DataError("apply.no_passages", files=", ".join(file.name for file in files))
     return passages
+
+
+def sample_documents() -> list[Path]:
+    """The bundled files a newcomer can ask about."""
+    return sorted(file for file in DOCUMENTS.glob("*") if file.name != "README.md")
 
 
 def _read(file: Path) -> list[Passage]:
@@ -125,9 +135,10 @@ class Library:
 
     def search(self, question: str, settings: Retrieval) -> list[Hit]:
         """The best passages above the threshold, best first; empty when nothing fits."""
-        scores = self._index.scores(question)
-        best = sorted(range(len(scores)), key=lambda place: -scores[place])[: settings.passages]
-        return [Hit(self.passages[at], scores[at]) for at in best if scores[at] >= max(settings.threshold, 1e-9)]
+        scores, covered = self._index.scores(question), self._index.covered(question)
+        fits = [place for place, share in enumerate(covered) if share >= settings.threshold and scores[place] > 0]
+        best = sorted(fits, key=lambda place: -scores[place])[: settings.passages]
+        return [Hit(self.passages[at], scores[at], covered[at]) for at in best]
 
 
 def grounded(question: str, hits: Sequence[Hit]) -> Messages:

@@ -1,33 +1,30 @@
 """Finds what a question is about: BM25 over texts in English and Chinese, in memory.
 
-Segmentation by rjieba, ranking by bm25s. Knows no model and no page.
+Segmentation by rjieba, stems by Snowball, ranking by bm25s. Knows no model and no page.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 CHINESE = re.compile(r"[\u3400-\u9fff]")
 WORD = re.compile(r"[^\W_]+")
-STOPPED = frozenset(
+ASKING = frozenset(
     re.findall(
         r"\w+",
-        "a an and are as at be but by can do does for from have how i if in is it me my no not of on or our so that "
-        "the their there they this to was we what when where which who will with you your "
-        "的 了 是 在 我 你 他 她 它 们 吗 呢 吧 啊 和 与 也 都 就 很 有 没有 这 那 什么 怎么 请问 可以 能",
+        "also can could get how long many much need please tell want would 请问 想 问 多久 多少 几 请 能 可以 可 没有",
     )
 )
-"""Words that stand everywhere and say nothing of what is meant."""
+"""Words of questions that say nothing of what is meant, beside the usual lists of bm25s."""
 
 
 def words(text: str) -> list[str]:
-    """The words to look for: lower case, Chinese cut by a segmenter, English without its plural s."""
+    """The words to look for: lower case, Chinese cut by a segmenter, English down to its stem."""
     found = _cut(text.casefold()) if CHINESE.search(text) else WORD.findall(text.casefold())
-    return [_stem(word) for word in found if WORD.fullmatch(word) and word not in STOPPED]
-
-
-def _stem(word: str) -> str:
-    return word[:-1] if word.isascii() and len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+    kept = [word for word in found if WORD.fullmatch(word) and word not in _stopped()]
+    return _stemmer().stemWords(kept)
 
 
 def _cut(text: str) -> list[str]:
@@ -35,7 +32,21 @@ def _cut(text: str) -> list[str]:
 
 
 @lru_cache
-def _segmenter():  # type: ignore[no-untyped-def]
+def _stopped() -> frozenset[str]:
+    from bm25s.stopwords import STOPWORDS_CHINESE, STOPWORDS_EN_PLUS
+
+    return ASKING.union(STOPWORDS_EN_PLUS, STOPWORDS_CHINESE)
+
+
+@lru_cache
+def _stemmer() -> Any:
+    import Stemmer
+
+    return Stemmer.Stemmer("english")
+
+
+@lru_cache
+def _segmenter() -> Any:
     import rjieba
 
     return rjieba.Jieba()
@@ -51,6 +62,10 @@ class Index:
         corpus = [words(text) or [""] for text in self.texts]
         vocabulary = {word: number for number, word in enumerate(dict.fromkeys(w for row in corpus for w in row))}
         self._vocabulary = vocabulary
+        self._holders: dict[str, set[int]] = {}
+        for place, row in enumerate(corpus):
+            for word in row:
+                self._holders.setdefault(word, set()).add(place)
         self._bm25 = bm25s.BM25()
         tokens = bm25s.tokenization.Tokenized([[vocabulary[word] for word in row] for row in corpus], vocabulary)
         self._bm25.index(tokens, show_progress=False)
@@ -61,3 +76,17 @@ class Index:
         if not known:
             return [0.0] * len(self.texts)
         return self._bm25.get_scores_from_ids(known).tolist()
+
+    def covered(self, question: str) -> list[float]:
+        """Share of the question that each text holds, 0 to 1: of its words, each with its BM25 weight (idf).
+
+        A word that no text has weighs most. Unlike a BM25 score it means the same in a small and a large corpus.
+        """
+        shares, whole = [0.0] * len(self.texts), 0.0
+        for word in set(words(question)):
+            holders = self._holders.get(word, set())
+            weight = math.log(1 + (len(self.texts) - len(holders) + 0.5) / (len(holders) + 0.5))
+            whole += weight
+            for place in holders:
+                shares[place] += weight
+        return [share / whole for share in shares] if whole else shares

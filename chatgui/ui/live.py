@@ -104,6 +104,7 @@ def watch(workspace: Workspace, language: str, query: dict[str, Any], followers:
             say(key, language, **values)
             for key, values in hints(follower.curves, state.total_steps, state.state == "finished")
         ],
+        "metrics": charts.metric_names(follower.curves, language),
         "curves": _curves(workspace, follower, query, followers),
     }  # fmt: skip
     if not (query.get("have") or {}).get(run.id):  # the page shows this run for the first time
@@ -122,7 +123,7 @@ def _curves(
 ) -> dict[str, dict[str, Any]]:
     """The lines of the chosen run and of those laid over it, where the page does not have them yet."""
     axis = query["axis"] if query.get("axis") in AXES else AXES[0]
-    lower = query["lower"] if query.get("lower") in charts.LOWER else charts.LOWER[0]
+    lower = query["lower"] if query.get("lower") in (*charts.LOWER, *follower.curves.metrics) else charts.LOWER[0]
     ends = [float(end) for end in query.get("ends") or ()] or None
     have = query.get("have") or {}
     found: dict[str, dict[str, Any]] = {}

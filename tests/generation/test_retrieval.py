@@ -16,3 +16,16 @@ def test_the_text_that_is_meant_comes_first() -> None:
 def test_a_question_without_a_known_word_scores_nothing() -> None:
     assert Index(["a text", "b"]).scores("zzz") == [0.0, 0.0]
     assert Index(["?!", ""]).scores("zzz") == [0.0, 0.0]
+
+
+def test_an_english_word_is_found_in_any_of_its_forms() -> None:
+    assert words("returning, returned and returns") == ["return"] * 3
+
+
+def test_the_share_of_a_question_that_a_text_holds_does_not_depend_on_the_corpus() -> None:
+    question = "May I return a tent?"
+    small = Index(["A tent may be returned.", "Open until six."])
+    large = Index(["A tent may be returned.", *(f"Page {n} says nothing." for n in range(500))])
+    assert small.covered(question)[0] == large.covered(question)[0] == 1.0
+    assert Index(["A tent.", "x"]).covered("a tent on the moon")[0] < 0.5
+    assert small.covered("?") == [0.0, 0.0]

@@ -1,6 +1,7 @@
 """What the page's script is answered. No page, no browser."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,14 @@ def test_another_view_of_the_same_curve_is_sent(workspace: Workspace, run: Run) 
     assert watch(workspace, run, have=have, lower="grad_norm")["curves"][run.id]["lines"]["lower"]["y"] == [1, 1]
     assert watch(workspace, run, have=have, ends=[1.5, 2])["curves"][run.id]["mark"] != have[run.id]
     assert watch(workspace, run, have=have, axis="no such axis")["curves"] == {}
+
+
+def test_reward_margin_and_accuracy_can_be_chosen_for_the_strip(workspace: Workspace, run: Run) -> None:
+    assert watch(workspace, run)["metrics"] == {}
+    append(run, replace(step(3), metrics={"reward_margin": 0.25, "reward_accuracy": 0.75, "own": 1.0}))
+    now = watch(workspace, run, "zh", lower="reward_margin")
+    assert now["metrics"] == {"own": "own", "reward_accuracy": "奖励准确率", "reward_margin": "奖励差"}
+    assert now["curves"][run.id]["lines"]["lower"]["y"] == [None, None, 0.25]
 
 
 def test_other_runs_are_listed_and_laid_over_when_asked_for(workspace: Workspace, run: Run) -> None:

@@ -1,11 +1,14 @@
 """Apply: a support assistant over one's own documents, a monitor of sentiment, a recommender: what runs are for."""
 
 import html
+import shutil
+import tempfile
 import time
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
 
@@ -17,7 +20,7 @@ from chatgui.errors import ChatGuiError, DataError
 from chatgui.evaluation.monitor import Rule, Seen, alerts, daily, send, stamp
 from chatgui.evaluation.ranks import bm25_scores, popularity_scores
 from chatgui.fields import build as build_config
-from chatgui.generation.assistant import Retrieval, answer
+from chatgui.generation.assistant import Retrieval, answer, sample_documents
 from chatgui.predict import stream_rows
 from chatgui.runs.workspace import Workspace
 from chatgui.tasks.ranking import Offer
@@ -31,6 +34,8 @@ MODEL: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "model",
 STREAM = SAMPLES / "sentiment" / "train.csv"
 """The sample stream: texts with time and topic."""
 MOST_CANDIDATES = 60
+NEGATIVE_NAMES = ("negative", "neg", "bad", "负面", "消极", "差评")
+"""Labels that are watched without being asked."""
 
 
 def build(session: Session) -> None:
@@ -72,8 +77,9 @@ def _draw_support(session: Session) -> None:
             min_width=300,
         )  # fmt: skip
         with gr.Column(scale=1, min_width=240):
+            sample = gr.Button(label("apply.sample_documents"), elem_id="support-sample")
             passages = gr.Number(2, label=label("apply.passages"), precision=0, minimum=1, maximum=10)
-            threshold = gr.Number(1.5, label=label("apply.threshold"), minimum=0, step=0.5, elem_id="support-threshold")
+            threshold = gr.Slider(0, 1, 0.3, step=0.05, label=label("apply.threshold"), elem_id="support-threshold")
     question = gr.Textbox(label=label("apply.question"), elem_id="support-question", submit_btn=True)
     with gr.Row(equal_height=False):
         with gr.Column(min_width=300):
@@ -82,9 +88,16 @@ def _draw_support(session: Session) -> None:
         with gr.Column(min_width=300):
             gr.Markdown(label("apply.without"))
             plain = gr.HTML(elem_id="support-without")
+    sample.click(bind(use_sample_documents), None, files, **QUIET)
     question.submit(
         bind(support, session.workspace), [chooser, files, question, passages, threshold], [grounded, plain], **MODEL
     )
+
+
+def use_sample_documents(language: str) -> list[str]:
+    """Copies of the bundled documents: the page serves no file from where the program lies."""
+    folder = Path(tempfile.mkdtemp())
+    return [str(shutil.copy(file, folder)) for file in sample_documents()]
 
 
 def support(
@@ -99,22 +112,34 @@ def support(
     began = time.monotonic()
     library = workspace.library(tuple(files))
     hits = library.search(question, build_config(Retrieval, {"passages": int(passages), "threshold": threshold}))
-    spent = say("apply.found_in", language, milliseconds=f"{1000 * (time.monotonic() - began):.0f}")
+    milliseconds = f"{1000 * (time.monotonic() - began):.0f}"
+    spent = f"<p><small>{say('apply.found_in', language, milliseconds=milliseconds)}</small></p>"
     said: dict[str, Any] = {"with": None, "without": None}
     if run:
         settings = GenerationConfig(temperature=0, max_new_tokens=96)
         said = answer(workspace.pair(workspace.run(run)), question, hits, settings)
     plain = f"<p>{html.escape(said['without'] or say('apply.no_chat_run', language))}</p>"
     if not hits:
-        words = (say("apply.unknown", language), say("apply.hand_over", language))
-        return f'<p class="predicted">{words[0]}</p><p class="hand-over">{words[1]}</p><small>{spent}</small>', plain
+        return (
+            f'<p class="predicted">{say("apply.unknown", language)}</p>{_hand_over(question, language)}{spent}',
+            plain,
+        )
     sources = "".join(
-        f"<details open><summary>{html.escape(hit.passage.source)} · {hit.score:.1f}</summary>"
+        f"<details open><summary>{html.escape(hit.passage.source)} · "
+        f"{say('apply.covered', language, share=f'{hit.covered:.0%}')}</summary>"
         f"<p>{html.escape(hit.passage.text)}</p></details>"
         for hit in hits
     )
     reply = f"<p>{html.escape(said['with'])}</p>" if said["with"] else ""
-    return f"{reply}<h4>{say('apply.sources', language)}</h4>{sources}<small>{spent}</small>", plain
+    return f"{reply}<h4>{say('apply.sources', language)}</h4>{sources}{spent}", plain
+
+
+def _hand_over(question: str, language: str) -> str:
+    """What a person is asked instead, with a letter to them already begun."""
+    subject, link = say("apply.hand_over_subject", language), say("apply.hand_over_link", language)
+    address = f"mailto:?subject={quote(subject)}&body={quote(question)}"
+    sentence = say("apply.hand_over", language)
+    return f'<p class="hand-over">{sentence} <a href="{html.escape(address)}">{html.escape(link)}</a></p>'
 
 
 # ---- sentiment monitor -----------------------------------------------------------------------------------------------
@@ -127,7 +152,9 @@ def _draw_monitor(session: Session) -> None:
     with gr.Row(equal_height=False):
         file = gr.File(label=label("apply.stream"), type="filepath", elem_id="monitor-file", scale=2, min_width=300)
         with gr.Column(scale=1, min_width=240):
-            negative = gr.Textbox("negative", label=label("apply.negative"), elem_id="monitor-negative")
+            negative = gr.Dropdown(
+                [], label=label("apply.negative"), allow_custom_value=True, elem_id="monitor-negative"
+            )
             errors = gr.Number(3, label=label("apply.errors"), minimum=0.5, maximum=10, step=0.5)
             usual = gr.Number(14, label=label("apply.usual_days"), precision=0, minimum=2, maximum=365)
             webhook = gr.Textbox(label=label("apply.webhook"), placeholder="https://", elem_id="monitor-webhook")
@@ -136,11 +163,21 @@ def _draw_monitor(session: Session) -> None:
         clear = gr.Button(label("apply.clear"), elem_id="monitor-clear")
     figure = gr.Plot(visible=False, show_label=False, elem_id="monitor-figure")
     record = gr.HTML(elem_id="monitor-log")
+    chooser.change(bind(labels_of, session.workspace), [chooser, negative], negative, **QUIET)
     rule = [negative, errors, usual, webhook]
     grow = bind(watch, session.workspace)
     file.upload(grow, [chooser, seen, file, *rule], [seen, figure, record], **MODEL)
     sample.click(bind(watch_sample, session.workspace), [chooser, seen, *rule], [seen, figure, record], **MODEL)
     clear.click(lambda: ((), gr.update(visible=False), ""), None, [seen, figure, record], **QUIET)
+
+
+def labels_of(workspace: Workspace, language: str, run: str | None, chosen: str | None) -> Any:
+    """What a run may say, the likeliest name of a bad mood chosen."""
+    if not run:
+        return gr.update(choices=[], value=None)
+    known = list(getattr(workspace.run(run).config.task, "labels", ()))
+    bad = next((name for name in known if name.casefold() in NEGATIVE_NAMES), known[0] if known else None)
+    return gr.update(choices=known, value=chosen if chosen in known else bad)
 
 
 def watch_sample(

@@ -17,6 +17,7 @@ from chatgui.predict import predict_rows, stream_rows
 from chatgui.runs.workspace import Workspace
 from chatgui.text import say
 from chatgui.ui import prediction_view
+from chatgui.ui.run_names import run_name
 from chatgui.ui.session import QUIET, Selection, Session, bind, label
 
 TITLE = "tab.try"
@@ -73,7 +74,8 @@ def runs_to_try(workspace: Workspace, language: str, selection: Selection, chose
     """The runs that predict; the selected one where it is among them."""
     known = workspace.predicting_runs()
     run = selection.run if selection.run in known else chosen if chosen in known else next(iter(known), None)
-    return gr.update(choices=known, value=run), gr.update(visible=not known), gr.update(visible=bool(known))
+    names = [(run_name(workspace.run(one), language), one) for one in known]
+    return gr.update(choices=names, value=run), gr.update(visible=not known), gr.update(visible=bool(known))
 
 
 def fields_of(workspace: Workspace, language: str, run: str | None) -> tuple[Any, Any]:

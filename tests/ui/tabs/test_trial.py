@@ -33,7 +33,7 @@ def workspace(runs: dict[str, str]) -> Workspace:
 
 def test_only_runs_that_predict_can_be_tried(workspace: Workspace, runs: dict[str, str]) -> None:
     chooser, empty, main = trial.runs_to_try(workspace, "en", Selection(run=runs["tagging"]), None)
-    assert set(chooser["choices"]) == {runs["classification"], runs["tagging"], runs["ranking"]}
+    assert {run for _, run in chooser["choices"]} == {runs["classification"], runs["tagging"], runs["ranking"]}
     assert (chooser["value"], empty["visible"], main["visible"]) == (runs["tagging"], False, True)
 
 
@@ -100,11 +100,29 @@ def test_the_stream_grows_and_its_alert_is_in_the_log(
 def test_the_assistant_shows_its_sources_or_hands_over(workspace: Workspace, tmp_path: Path) -> None:
     file = tmp_path / "faq.csv"
     file.write_text("question,answer\nReturns?,Within <30> days.\nOpening hours?,Until six.\n", encoding="utf-8")
-    grounded, plain = apply.support(workspace, "en", None, [str(file)], "What about returns?", 2, 0.1)
+    grounded, plain = apply.support(workspace, "en", None, [str(file)], "What about returns?", 2, 0.3)
     assert "Within &lt;30&gt; days." in grounded
     assert plain == f"<p>{say('apply.no_chat_run', 'en')}</p>"
-    unknown, _ = apply.support(workspace, "en", None, [str(file)], "Quantum physics", 2, 0.1)
+    unknown, _ = apply.support(workspace, "en", None, [str(file)], "Quantum physics", 2, 0.3)
     assert say("apply.hand_over", "en") in unknown
+
+
+def test_the_sample_documents_answer_in_both_languages(workspace: Workspace) -> None:
+    files = apply.use_sample_documents("en")
+    for question, answer in (("How long can I return shoes?", "within 30 days"), ("退款多久到账？", "5个工作日内")):
+        grounded, _ = apply.support(workspace, "en", None, files, question, 2, 0.3)
+        assert answer in grounded
+
+
+def test_the_question_is_in_the_letter_to_a_person(workspace: Workspace) -> None:
+    unknown, _ = apply.support(workspace, "en", None, apply.use_sample_documents("en"), "Zebra & <quantum>?", 2, 0.3)
+    assert "mailto:?subject=" in unknown and "Zebra%20%26%20%3Cquantum%3E%3F" in unknown
+
+
+def test_the_watched_label_is_the_one_that_sounds_bad(workspace: Workspace, runs: dict[str, str]) -> None:
+    found = apply.labels_of(workspace, "en", runs["classification"], None)
+    assert (found["choices"], found["value"]) == (["bad", "good"], "bad")
+    assert apply.labels_of(workspace, "en", runs["classification"], "good")["value"] == "good"
 
 
 def test_the_recommender_stands_beside_two_simple_rules(workspace: Workspace, runs: dict[str, str]) -> None:
