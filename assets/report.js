@@ -66,6 +66,10 @@ if (settings.kind === "report") {
     plotted = true;
   }
 
+  new ResizeObserver(async () => {  // drawn while hidden it has a width of its own; shown, it takes what there is
+    if (plotted && chart.clientWidth) (await plotly()).Plots.resize(chart);
+  }).observe(root);
+
   window.addEventListener("chatgui-theme", async () => {
     if (plotted) (await plotly()).relayout(chart, {...dressed(chart.layout), height: 260});
   });

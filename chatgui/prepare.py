@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from chatgui.config import RunConfig
 from chatgui.data.conversation import Row
 from chatgui.data.load import DataConfig, Dataset, load
-from chatgui.data.quality.words import texts_of
 from chatgui.data.split import Splits, split
+from chatgui.encode import encode, encode_split
 from chatgui.errors import DataError
 from chatgui.models import default_length_tokens, load_template
 from chatgui.tasks.base import TaskBase
 from chatgui.tokens.example import Example
-from chatgui.tokens.report import Encoded, encode_rows
+from chatgui.tokens.report import Encoded
 from chatgui.tokens.template import Template
 
 
@@ -29,28 +29,14 @@ class Prepared:
     max_length_tokens: int
     encoded: Encoded
     """The training rows one by one, before the task arranges them."""
-    train: tuple[Example, ...]
-    validation: tuple[Example, ...]
+    train: Sequence[Example]
+    validation: Sequence[Example]
 
 
 def length_limit(config: RunConfig) -> int:
     """Tokens an example may have: the config's limit, never more than the model takes beside virtual tokens."""
     most = default_length_tokens(config.model) - config.adapter.virtual_tokens
     return min(config.training.max_length_tokens or most, most)
-
-
-def make_example(config: RunConfig, row: Row, template: Template, limit_tokens: int) -> Example:
-    """Ids and labels of one row: what the preview shows and what the batch holds.
-
-    Raises DataError when the row teaches nothing, or when a remedy leaves it out.
-    """
-    remedies = config.data.remedies
-    if remedies.special_tokens == "drop" and any(map(template.literals.found, texts_of(row.item))):
-        raise DataError("data.control_token")
-    example = config.task.make_example(row.item, template, limit_tokens)
-    if remedies.long_rows == "drop" and example.cut_tokens:
-        raise DataError("data.too_long", length=len(example) + example.cut_tokens, limit=limit_tokens)
-    return example
 
 
 def prepare(config: RunConfig) -> Prepared:
@@ -60,7 +46,7 @@ def prepare(config: RunConfig) -> Prepared:
     config = fit(config, splits.train)
     template = load_template(config.model)
     limit = length_limit(config)
-    encoded = {name: encode(config, splits.named(name), template, limit) for name in ("train", "validation")}
+    encoded = {name: encode_split(config, splits, name, template, limit) for name in ("train", "validation")}
     if not encoded["train"].examples:
         first = encoded["train"].dropped[0]
         raise DataError(
@@ -68,10 +54,11 @@ def prepare(config: RunConfig) -> Prepared:
             reason=first.reason,
         )  # fmt: skip
     train, validation = (
-        tuple(config.task.arrange(list(encoded[name].examples), limit)) if encoded[name].examples else ()
+        config.task.arrange(encoded[name].examples, limit) if encoded[name].examples else ()
         for name in ("train", "validation")
     )
-    train = (*train, *_replayed(config, len(train), template, limit))
+    if replayed := _replayed(config, len(train), template, limit):
+        train = (*train, *replayed)
     return Prepared(config, dataset, splits, template, limit, encoded["train"], train, validation)
 
 
@@ -99,8 +86,3 @@ def fit(config: RunConfig, rows: Sequence[Row]) -> RunConfig:
         return config
     items = [row.item for row in rows if isinstance(row.item, config.task.ACCEPTS)]
     return config.model_copy(update={"task": config.task.fitted(items)})
-
-
-def encode(config: RunConfig, rows: Sequence[Row], template: Template, limit_tokens: int) -> Encoded:
-    """Examples of some rows, with what was dropped."""
-    return encode_rows(rows, lambda row: make_example(config, row, template, limit_tokens))

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from chatgui.config import RunConfig
+from chatgui.encode import make_example
 from chatgui.errors import DataError
 from chatgui.fields import build
-from chatgui.prepare import length_limit, make_example, prepare
+from chatgui.prepare import length_limit, prepare
 
 
 @pytest.fixture

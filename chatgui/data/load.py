@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -30,6 +31,9 @@ SPLIT_NAMES = {
     "train": "train", "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
     "test": "test",
 }  # fmt: skip
+
+IDENTIFIER = re.compile(r"(?i)(\b|_|[a-z])id$")
+"""Name of a column that says which user, film or order a row is about."""
 
 if TYPE_CHECKING:
     FormatName = str
@@ -170,7 +174,7 @@ def _dataset(config: DataConfig, tables: list[Table], scan_: Callable[[Table, Ma
         parts.append(part)
     rows, dropped = Rows(parts), DroppedRows(parts, set_aside)
     if not rows:
-        raise _nothing(config, dropped)
+        raise _to_be_joined(config, tables) or _nothing(config, dropped)
     _must_agree(config, parts)
     name = Path(config.source).name or config.source
     encodings = dict.fromkeys(part.table.encoding for part in parts)
@@ -192,7 +196,20 @@ def _must_agree(config: DataConfig, parts: Sequence[Part]) -> None:
     kinds = {part.table.name: (type(Rows([part])[0].item), part.mapping.format) for part in parts if len(part.good)}
     if len({kind for kind, _ in kinds.values()}) > 1:
         listed = ", ".join(f"{name} ({format_})" for name, (_, format_) in list(kinds.items())[:12])
-        raise DataError("data.mixed_files", source=config.source, files=listed)
+        mixed = DataError("data.mixed_files", source=config.source, files=listed)
+        raise _to_be_joined(config, [part.table for part in parts]) or mixed
+
+
+def _to_be_joined(config: DataConfig, tables: Sequence[Table]) -> DataError | None:
+    """Of files that share a number of something (MovieLens' ratings and titles, say): that they are one table in two.
+
+    None when no two of them do.
+    """
+    columns = {table.name: names(first_rows(table)) for table in tables if first_rows(table)}
+    for (one, own), (other, others) in combinations(columns.items(), 2):
+        if shared := next((name for name in own if IDENTIFIER.search(name) and name in others), None):
+            return DataError("data.to_be_joined", source=config.source, one=one, other=other, column=shared)
+    return None
 
 
 def _split_of(name: str) -> str | None:

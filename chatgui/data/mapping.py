@@ -101,15 +101,16 @@ def fitting(mapping: Mapping, rows: Sequence[Dictionary[str, Any]]) -> float:
 def check(mapping: Mapping, columns: Sequence[str], source: str) -> Mapping:
     """The mapping itself. Raises DataError for an unknown format, field or column, or a field left without one."""
     known = [each.name for each in fields(mapping.format)]
+    format_ = DataError(f"dataset.format.{mapping.format}")  # its name in the reader's language
     there = ", ".join(columns[:20])
     for name, column in mapping.columns.items():
         if name not in known:
-            raise DataError("data.mapping_field", found=name, format=mapping.format, allowed=", ".join(known))
+            raise DataError("data.mapping_field", found=name, format=format_, allowed=", ".join(known))
         if column not in columns:
             raise DataError("data.mapping_column", source=source, found=column, allowed=there)
     if mapping.missing:
         missing = ", ".join(mapping.missing)
-        raise DataError("data.mapping_missing", source=source, format=mapping.format, missing=missing, columns=there)
+        raise DataError("data.mapping_missing", source=source, format=format_, missing=missing, columns=there)
     return mapping
 
 

@@ -91,17 +91,29 @@ def _objects(buffer: "_Buffer", name: str) -> Iterator[RawRow]:
 
 
 def _elements(buffer: "_Buffer", *, closed: bool) -> Iterator[RawRow]:
-    """Element by element, so that each row knows the line it begins on; to a bracket, if there is one."""
+    """Element by element, so that each row knows the line it begins on; to a bracket, if there is one.
+
+    Where it breaks, the rows before it stand, and one says from where on nothing was read.
+    """
+    any_row = False
     while True:
         buffer.skip()
-        if buffer.place >= len(buffer.text):
-            if closed:
-                raise DataError("data.json_cut", source=buffer.name, line=buffer.line)
-            return
-        if closed and buffer.text[buffer.place] == "]":
-            return
         line = buffer.line
-        yield line, _as_row(buffer.value())
+        if buffer.place >= len(buffer.text) and not closed:
+            return
+        if closed and buffer.text[buffer.place : buffer.place + 1] == "]":
+            return
+        try:
+            if buffer.place >= len(buffer.text):
+                raise DataError("data.json_cut", source=buffer.name, line=line)
+            row = _as_row(buffer.value())
+        except DataError as error:
+            if not any_row:
+                raise
+            yield line, DataError("data.json_rest", reason=error)
+            return
+        any_row = any_row or not isinstance(row, ChatGuiError)
+        yield line, row
 
 
 class _Joined(io.TextIOBase):

@@ -45,6 +45,10 @@ class Splits:
 
     def fingerprints(self) -> dict[str, list[str]]:
         """Fingerprint of every row by split, as it goes into `splits.json`."""
+        return self._fingerprints
+
+    @cached_property
+    def _fingerprints(self) -> dict[str, list[str]]:
         return {name: [fingerprint(row.item) for row in self.named(name)] for name in NAMES}
 
 

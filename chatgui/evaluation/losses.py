@@ -11,7 +11,7 @@ from chatgui.errors import ModelError
 from chatgui.models import precision
 from chatgui.tasks import Task
 from chatgui.tokens.batches import collate, micro_batches
-from chatgui.tokens.example import Example
+from chatgui.tokens.example import Example, lengths_of
 
 
 def mean_loss(model: Any, task: Task, examples: Sequence[Example], budget_tokens: int) -> float:
@@ -30,7 +30,7 @@ def measure(
 
     was_training = model.training
     model.eval()
-    lengths = [len(example) for example in examples]
+    lengths = lengths_of(examples)
     device = next(model.parameters()).device
     packed = packs(model, task)
     loss, count = torch.zeros((), device=device), 0

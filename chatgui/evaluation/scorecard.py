@@ -15,6 +15,7 @@ from chatgui.config import GenerationConfig, RunConfig
 from chatgui.data.conversation import Conversation, Document, Row
 from chatgui.data.load import load
 from chatgui.data.split import split
+from chatgui.encode import encode
 from chatgui.errors import DataError
 from chatgui.evaluation import metrics
 from chatgui.evaluation.losses import measure
@@ -22,7 +23,7 @@ from chatgui.evaluation.metrics import Estimate
 from chatgui.generation.compare import Messages, compare_prompts
 from chatgui.generation.pair import Pair, load_pair
 from chatgui.models import precision
-from chatgui.prepare import encode, length_limit
+from chatgui.prepare import length_limit
 from chatgui.tasks.pretrain import Pretrain
 from chatgui.tokens.batches import collate, micro_batches
 from chatgui.tokens.example import IGNORE_INDEX, Example

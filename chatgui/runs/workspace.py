@@ -62,8 +62,10 @@ class Workspace:
         self._loading = threading.Lock()
         self._forecasts: dict[str, Forecast] = {}
         self.reports = Reports(home)
+        self.reading: dict[str, tuple[int, int]] = {}
+        """Of each source that is being read: rows done and rows in all of the current file."""
         self._datasets = lru_cache(maxsize=4)(
-            lambda config, changed: edited(load(config, home / "cache" / "data"), config)
+            lambda config, changed: edited(load(config, home / "cache" / "data", self._tell(config)), config)
         )
         self._splits = lru_cache(maxsize=8)(
             lambda config, changed: split(self.dataset(config).rows, config, self.reports.known(config, changed))
@@ -137,6 +139,14 @@ class Workspace:
         """As `load`, remembered: the page asks for the same data at each turn of a page."""
         self.check_source(config)
         return self._datasets(unmeasured(config), _state_of(config))
+
+    def _tell(self, config: DataConfig) -> Callable[[int, int], None]:
+        def tell(done: int, total: int) -> None:
+            self.reading[config.source] = (done, total)
+            if done == total:
+                self.reading.pop(config.source, None)
+
+        return tell
 
     def splits(self, config: DataConfig) -> Splits:
         """As `split`, remembered."""

@@ -1,5 +1,6 @@
 """Chat: learn to answer. Only the replies teach, their end-of-turn token included."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from chatgui.data.conversation import Conversation, Item
@@ -34,6 +35,6 @@ class Chat(CausalTask, Config):
             return (Span(0, len(rendered.text)),)
         return rendered.replies[-1:] if self.teach == "last_reply" else rendered.replies
 
-    def arrange(self, examples: list[Example], max_length_tokens: int) -> list[Example]:
+    def arrange(self, examples: Sequence[Example], max_length_tokens: int) -> Sequence[Example]:
         """One conversation, one example."""
         return examples

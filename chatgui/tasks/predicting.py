@@ -25,7 +25,7 @@ class PredictingTask(TaskBase, ABC):
     PREDICTS: ClassVar[bool] = True
     NOTE: ClassVar[str | None] = "dataset.note.head"
 
-    def arrange(self, examples: list[Example], max_length_tokens: int) -> list[Example]:
+    def arrange(self, examples: Sequence[Example], max_length_tokens: int) -> Sequence[Example]:
         """One item, one example."""
         return examples
 

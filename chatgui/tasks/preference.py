@@ -1,6 +1,6 @@
 """Preference: prefer the better of two replies (DPO, IPO, ORPO), or the good ones to the bad (KTO)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -57,7 +57,7 @@ class Prefer(CausalTask, Config):
         reply = _example(item.prompt, item.reply, template, max_length_tokens)
         return Example(reply.input_ids, reply.labels, reply.cut_tokens, (float(item.good),))
 
-    def arrange(self, examples: list[Example], max_length_tokens: int) -> list[Example]:
+    def arrange(self, examples: Sequence[Example], max_length_tokens: int) -> Sequence[Example]:
         """Pairs as they are. For KTO every reply stands alone; its rival is the same prompt with the reply of the
         example before, from which the drift of the model is estimated (section 3.1 of arXiv:2402.01306).
         """

@@ -1,5 +1,6 @@
 """Pretrain: go on reading. Every token teaches; documents are laid end to end into full blocks."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from chatgui.data.conversation import Conversation, Document, Item
@@ -36,7 +37,7 @@ class Pretrain(CausalTask, Config):
             raise DataError("task.needs_conversations")
         return Example(ids, ids)
 
-    def arrange(self, examples: list[Example], max_length_tokens: int) -> list[Example]:
+    def arrange(self, examples: Sequence[Example], max_length_tokens: int) -> Sequence[Example]:
         """Blocks of exactly `max_length_tokens`, the last one shorter; nothing is cut away."""
         stream = [token for example in examples for token in example.input_ids]
         blocks = (stream[at : at + max_length_tokens] for at in range(0, len(stream), max_length_tokens))

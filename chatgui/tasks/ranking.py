@@ -75,7 +75,7 @@ class Ranking(PredictingTask, Config):
         over = max(0, len(before) - room)
         return [*before[over:], *tail][-limit_tokens:], over
 
-    def arrange(self, examples: list[Example], max_length_tokens: int) -> list[Example]:
+    def arrange(self, examples: Sequence[Example], max_length_tokens: int) -> Sequence[Example]:
         """Pairwise: each taken candidate with one left lying by the same user as its rival, each at least once.
 
         A user who took or left everything borrows from the others.

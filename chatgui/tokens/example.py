@@ -36,6 +36,12 @@ class Example:
         return 1 if self.target else max(0, len(self.labels) - 1) - self.labels[1:].count(IGNORE_INDEX)
 
 
+def lengths_of(examples: Sequence[Example]) -> list[int]:
+    """Tokens of each example; none is read for it where they are known."""
+    known: list[int] | None = getattr(examples, "lengths", None)
+    return [len(example) for example in examples] if known is None else known
+
+
 @dataclass(frozen=True)
 class Span:
     """Half-open range of characters or tokens."""

@@ -13,14 +13,11 @@ from chatgui.tokens.example import Example
 class Encoded:
     """Examples with the rows they came from (equally many), and the rows that gave none."""
 
-    examples: tuple[Example, ...]
-    rows: tuple[Row, ...]
-    dropped: tuple[Dropped, ...]
-
-    @property
-    def cut(self) -> int:
-        """Examples of which something was left out at the end."""
-        return sum(example.cut_tokens > 0 for example in self.examples)
+    examples: Sequence[Example]
+    rows: Sequence[Row]
+    dropped: Sequence[Dropped]
+    cut: int
+    """Examples of which something was left out at the end."""
 
 
 def encode_rows(rows: Iterable[Row], make_example: Callable[[Row], Example]) -> Encoded:
@@ -36,7 +33,8 @@ def encode_rows(rows: Iterable[Row], make_example: Callable[[Row], Example]) -> 
             continue
         examples.append(example)
         kept.append(row)
-    return Encoded(tuple(examples), tuple(kept), tuple(dropped))
+    cut = sum(example.cut_tokens > 0 for example in examples)
+    return Encoded(tuple(examples), tuple(kept), tuple(dropped), cut)
 
 
 def must_teach(example: Example, max_length_tokens: int) -> Example:

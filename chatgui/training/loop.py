@@ -12,7 +12,7 @@ from chatgui.evaluation.losses import measure
 from chatgui.events import Evaluation, Event, Notice, Step
 from chatgui.tasks import Task
 from chatgui.tokens.batches import plan_epoch
-from chatgui.tokens.example import Example
+from chatgui.tokens.example import Example, lengths_of
 from chatgui.tokens.report import steps_per_epoch
 from chatgui.training.optimizer import make_optimizers, make_schedules
 from chatgui.training.step import Gradients, random_state, set_random_state
@@ -108,7 +108,7 @@ class _Loop:
         config: TrainingConfig, emit: Callable[[Event], None], resume: Snapshot | None,
     ) -> None:  # fmt: skip
         self.model, self.task, self.validation, self.config, self.emit = model, task, validation, config, emit
-        self.lengths = [len(example) for example in examples]
+        self.lengths = lengths_of(examples)
         self.total = total_steps(len(examples), config)
         self.weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
         self.optimizers = make_optimizers(model, config)

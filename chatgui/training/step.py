@@ -15,7 +15,7 @@ from chatgui.events import Notice
 from chatgui.models import precision
 from chatgui.tasks import Task
 from chatgui.tokens.batches import Batch, collate, micro_batches
-from chatgui.tokens.example import Example
+from chatgui.tokens.example import Example, lengths_of
 from chatgui.training.fused import fuse_lora
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Gradients:
         self.model, self.task, self.examples, self.config, self.say = model, task, examples, config, say
         self.weights = [weight for weight in model.parameters() if weight.requires_grad]
         self.device = self.weights[0].device
-        self.lengths = [len(example) for example in examples]
+        self.lengths = lengths_of(examples)
         self.budget_tokens = budget_tokens or config.micro_batch_tokens
         self.checkpointing = checkpointing or config.gradient_checkpointing == "on"
         self.packed = packs(model, task)

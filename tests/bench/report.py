@@ -1,6 +1,6 @@
 """Time and memory of the data report on a long file of varied real dialogues.
 
-`python -m tests.bench.report [--rows 1000000] [--json] [--quick]`; needs CHATGUI_TEST_DATA. The memory is that of this
+`python -m tests.bench.report [--rows 1000000] [--encode] [--json] [--quick]`; needs CHATGUI_TEST_DATA. The memory is that of this
 process and of all it started, sampled four times a second.
 """
 
@@ -25,6 +25,7 @@ from chatgui.data.search import search
 from chatgui.data.split import split
 from chatgui.fields import build
 from chatgui.measure import measure
+from chatgui.prepare import prepare
 from chatgui.report import prepared_config, report
 
 RARE = "xylophonist"
@@ -107,15 +108,16 @@ def first_hits(rows: Sequence[Row], wanted: str, most: int) -> list[int]:
     return hits
 
 
-def bench(rows: int) -> dict[str, Any]:
+def bench(rows: int, encodes: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["CHATGUI_HOME"] = folder  # all that is kept goes with it
         path = Path(folder) / "long.jsonl"
         write(path, rows)
         row: dict[str, Any] = {"rows": rows, "megabytes": path.stat().st_size // 2**20}
         memory = Memory()
         memory.start()
         config = build(RunConfig, {"data": {"source": str(path)}})
-        dataset = timed(row, "load", lambda: load(config.data, Path(folder) / "cache"))
+        dataset = timed(row, "load", lambda: load(config.data))
         splits = timed(row, "split", lambda: split(dataset.rows, config.data))
         timed(row, "page", lambda: splits.train[rows // 2 : rows // 2 + 10])
         timed(row, "first_hits", lambda: first_hits(dataset.rows, "restaurant", FOUND_A_PAGE))
@@ -124,6 +126,9 @@ def bench(rows: int) -> dict[str, Any]:
         fitted = prepared_config(config, dataset)
         measures = timed(row, "measure", lambda: measure(fitted, dataset.rows))
         found = timed(row, "findings", lambda: report(dataset, fitted, splits, measures))
+        if encodes:
+            timed(row, "prepare", lambda: prepare(config))
+            timed(row, "prepare_again", lambda: prepare(config))
         memory.ended.set()
         memory.join()
         row["findings"] = {finding.kind: finding.count for finding in found.findings}
@@ -137,8 +142,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--quick", action="store_true", help="20,000 rows")
+    parser.add_argument("--encode", action="store_true", help="also encode for a run, and find that again")
     options = parser.parse_args()
-    row = bench(20_000 if options.quick else options.rows)
+    row = bench(20_000 if options.quick else options.rows, options.encode)
     if options.json:
         print(json.dumps(row))
         return

@@ -102,9 +102,10 @@ def trained(config: RunConfig, train: Sequence[Item], test: Sequence[Item]) -> d
     import torch
 
     from chatgui import models
+    from chatgui.encode import encode
     from chatgui.evaluation.losses import measure as measure_loss
     from chatgui.predict import Predictor
-    from chatgui.prepare import encode, fit, length_limit
+    from chatgui.prepare import fit, length_limit
     from chatgui.training.loop import train as run_training
 
     rows = tuple(Row(item, "bench", number) for number, item in enumerate(train, 1))

@@ -14,8 +14,9 @@ from chatgui.config import ModelConfig, RunConfig, TrainingConfig
 from chatgui.data.conversation import Row
 from chatgui.data.load import DataConfig
 from chatgui.data.quality.remedies import Remedies
+from chatgui.encode import make_example
 from chatgui.errors import ChatGuiError, DataError
-from chatgui.prepare import fit, length_limit, make_example
+from chatgui.prepare import fit, length_limit
 from chatgui.runs.workspace import Workspace
 from chatgui.tasks import task_for
 from chatgui.text import say

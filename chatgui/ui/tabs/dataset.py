@@ -1,6 +1,7 @@
 """Dataset: choose what to learn from, see what was read, what was left out, and what exactly will be learnt."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from html import escape
@@ -10,7 +11,8 @@ from typing import Any, get_args
 import gradio as gr
 
 from chatgui.config import RunConfig
-from chatgui.data.conversation import Document
+from chatgui.data.conversation import Document, Row
+from chatgui.data.files import LARGE_BYTES
 from chatgui.data.formats import FORMATS as KNOWN_FORMATS
 from chatgui.data.load import DataConfig, Dataset, load, samples
 from chatgui.data.split import NAMES as SPLITS
@@ -36,6 +38,11 @@ CONVERSATIONS_A_PAGE = 10
 ROWS_A_PAGE = 50
 MOST_LISTED = 1000
 """Left-out rows that the endpoint lists."""
+MOST_FILES_NAMED = 12
+ROWS_PREVIEWED = 3
+"""Of a long file while it is still being read."""
+TOLD_SECONDS = 0.7
+LOOKED_AT_ROWS = 100
 READING = 'class="reading"'
 
 
@@ -357,6 +364,8 @@ def load_source(
     yield gr.skip(), source, reading, gr.skip(), None, ""  # the drop zone is free again
     try:
         data = _another(selection.data, source, format)
+        for notice_ in _while_reading(workspace, language, data):
+            yield gr.skip(), gr.skip(), notice_, gr.skip(), gr.skip(), gr.skip()
         summary = summary_html(workspace, language, data)
     except ChatGuiError as error:
         to_map = source if is_mappable(error) else gr.skip()
@@ -366,6 +375,24 @@ def load_source(
         yield gr.skip(), gr.skip(), failed, gr.skip(), gr.skip(), to_map
         raise
     yield replace(selection, data=data), source, summary, data.format, gr.skip(), gr.skip()
+
+
+def _while_reading(workspace: Workspace, language: str, data: DataConfig) -> Iterator[str]:
+    """Of a long file, its first rows and how far the reading is, until it is read. Raises what the reading raises."""
+    path = workspace.check_source(data)
+    if path is None or not path.is_file() or path.stat().st_size < LARGE_BYTES:
+        return
+    first = workspace.peek(data).rows[:ROWS_PREVIEWED]
+    cards = view.conversations_html([(number, row, "train") for number, row in enumerate(first, start=1)], language)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(workspace.dataset, data)
+        while not reading.done():
+            done, total = workspace.reading.get(data.source, (0, 0))
+            key = "dataset.reading_rows" if total else "dataset.reading"
+            text = say(key, language, source=_short(data.source), done=f"{done:,}", total=f"{total:,}")
+            yield notice(text, READING) + cards
+            wait([reading], timeout=TOLD_SECONDS)
+        reading.result()
 
 
 def settle(workspace: Workspace, language: str, data: DataConfig, summary: str) -> Any:
@@ -455,6 +482,9 @@ def summary_html(workspace: Workspace, language: str, data: DataConfig) -> str:
 
 
 def _notes(dataset: Dataset, splits: Splits, data: DataConfig, language: str) -> Iterator[str]:
+    for row in dataset.dropped[-MOST_FILES_NAMED:]:  # where a file breaks off, its last row says so
+        if row.reason.key == "data.json_rest":
+            yield say("dataset.note.broken", language, origin=row.origin, line=row.line)
     own = set(source_splits(dataset.rows).tolist())
     if data.format != "auto":
         yield say("dataset.note.forced", language)
@@ -466,8 +496,16 @@ def _notes(dataset: Dataset, splits: Splits, data: DataConfig, language: str) ->
         yield say("dataset.note.no_validation", language)
     if data.test_fraction and not splits.test:
         yield say("dataset.note.no_test", language)
+    if any(_has_weights(row) for row in dataset.rows[:LOOKED_AT_ROWS]):
+        yield say("dataset.note.weights", language)
     if isinstance(dataset.rows[0].item, Document):
         yield say("dataset.note.text", language)
+
+
+def _has_weights(row: Row) -> bool:
+    """Whether a reply says by OpenAI's `weight` that it is not to be learnt."""
+    turns = row.raw.get("messages")
+    return isinstance(turns, list) and any(isinstance(turn, dict) and turn.get("weight") == 0 for turn in turns)
 
 
 def show_conversations(

@@ -10,9 +10,10 @@ import pytest
 
 from chatgui.config import ModelConfig, RunConfig
 from chatgui.data.load import DataConfig
+from chatgui.encode import make_example
 from chatgui.errors import ChatGuiError, DataError
 from chatgui.models import load_template
-from chatgui.prepare import length_limit, make_example
+from chatgui.prepare import length_limit
 from chatgui.runs.workspace import Workspace
 from chatgui.tasks.chat import Chat
 from chatgui.ui import conversation_view as view
