@@ -1,7 +1,7 @@
 """Time and memory of the data report on a long file of varied real dialogues.
 
-`python -m tests.bench.report [--rows 1000000] [--encode] [--json] [--quick]`; needs CHATGUI_TEST_DATA. The memory is that of this
-process and of all it started, sampled four times a second.
+`python -m tests.bench.report [--rows 1000000] [--encode] [--json] [--quick]`; needs CHATGUI_TEST_DATA. The
+memory is that of this process and of all it started, sampled four times a second.
 """
 
 import argparse

@@ -125,3 +125,30 @@ def test_a_name_of_the_hub_is_no_path() -> None:
 
 def test_the_hub_without_a_network_is_one_sentence() -> None:
     assert "the hub cannot be reached" in refusal("chatgui-tests/no-such-dataset")
+
+
+def test_rows_before_a_break_in_a_json_list_are_used_and_the_break_is_named(tmp_path: Path) -> None:
+    row = '{"prompt": "a", "completion": "b"}'
+    path = tmp_path / "middle.json"
+    for rest, key in ((f'{{"prompt": oops}},\n{row}]', "data.json_broken"), ('{"prompt": "cut', "data.json_broken")):
+        path.write_text("[" + f"{row},\n" * 20 + rest)
+        dataset = load(DataConfig(source=str(path)))
+        assert len(dataset.rows) == 20 and [row.line for row in dataset.dropped] == [21]
+        assert dataset.dropped[0].reason.values["reason"].key == key
+        assert "line 21" in dataset.dropped[0].reason.text() and "第 21 行" in dataset.dropped[0].reason.text("zh")
+    path.write_text("[" + f"{row},\n" * 20)
+    assert [row.reason.values["reason"].key for row in load(DataConfig(source=str(path))).dropped] == ["data.json_cut"]
+
+
+def test_a_list_broken_at_its_first_row_is_refused_with_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "start.json"
+    path.write_text('[\n{"prompt": oops}, {"prompt": "a", "completion": "b"}]')
+    with pytest.raises(DataError, match="line 2: the JSON is broken here"):
+        load(DataConfig(source=str(path)))
+
+
+def test_tables_that_belong_together_by_a_number_are_told_to_be_joined(tmp_path: Path) -> None:
+    (tmp_path / "films.csv").write_text("filmId,title,year\n" + "".join(f"{n},Film {n},2000\n" for n in range(9)))
+    (tmp_path / "ratings.csv").write_text("userId,filmId,rating\n" + "".join(f"{n},{n % 3},4.0\n" for n in range(9)))
+    with pytest.raises(DataError, match=r"films\.csv and ratings\.csv belong together by their column “filmId”"):
+        load(DataConfig(source=str(tmp_path)))

@@ -103,7 +103,9 @@ def test_the_report_finds_shows_and_mends(server: Server, open_page: Callable[..
     finding.wait_for()
     chart = page.locator(".live-report .chart")
     chart.locator(".bars path").first.wait_for()
-    wait_until(lambda: chart.locator(".main-svg").first.bounding_box()["width"] > 0.97 * chart.bounding_box()["width"], 10)
+    wait_until(
+        lambda: chart.locator(".main-svg").first.bounding_box()["width"] > 0.97 * chart.bounding_box()["width"], 10
+    )
     box = chart.locator(".bars path").nth(2).bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] - 2)
     page.locator(".live-report > .rows article").first.wait_for()
@@ -144,7 +146,9 @@ def test_a_turn_is_corrected_and_taken_back(server: Server, open_page: Callable[
 
 def test_a_file_that_no_format_fits_is_mapped(server: Server, open_page: Callable[..., Any], tmp_path: Path) -> None:
     path = tmp_path / "odd.csv"
-    rows = [f"Was it good? {number},A long remark about number {number} that somebody wrote down" for number in range(30)]
+    rows = [
+        f"Was it good? {number},A long remark about number {number} that somebody wrote down" for number in range(30)
+    ]
     path.write_text("\n".join(["kolumna,zweite", *rows]), encoding="utf-8")
     page = open_page(server.url)
     open_tab(page, "Dataset")

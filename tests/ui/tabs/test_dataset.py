@@ -315,3 +315,21 @@ def test_a_column_that_divides_is_asked_for_and_then_checked(workspace: Workspac
     assert len(owners) == 1 and len(workspace.splits(after).test) == 4
     with pytest.raises(DataError, match="there is no column who"):
         tab.divide(workspace, "en", before, 0.1, 0.2, 0, "group", "who")
+
+
+def test_replies_with_a_weight_of_zero_are_noted(workspace: Workspace, write: Callable[..., str]) -> None:
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "weight": 0}]
+    source = write(*({"messages": turns} for _ in range(9)))
+    assert "Weights are not used here" in tab.summary_html(workspace, "en", DataConfig(source=source))
+    plain = write(*(talk(f"question {n}") for n in range(20)), name="plain.jsonl")
+    assert "Weights" not in tab.summary_html(workspace, "en", DataConfig(source=plain))
+
+
+def test_a_long_file_shows_its_first_rows_while_it_is_read(
+    workspace: Workspace, write: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tab, "LARGE_BYTES", 10)
+    source = write(talk("the very first"), *(talk(f"question {n}") for n in range(20)))
+    steps = list(tab.load_source(workspace, "en", Selection(), source, "auto"))
+    assert steps[1][2].count("<article") == 3 and "the very first" in steps[1][2]
+    assert steps[-1][0].data.source == source and "reading" not in steps[-1][2]
