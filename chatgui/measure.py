@@ -182,8 +182,8 @@ class _Columns:
         begin = len(self.keys)
         for name in ("keys", "faults", "tokens", "cut", "supervised", "fate"):
             getattr(self, name).extend(getattr(part, name))
-        for whole, some in zip(self.sketches, part.sketches, strict=True):
-            whole[begin : begin + len(some)] = some
+        end = begin + len(part.keys)
+        self.sketches.bands[begin:end], self.sketches.marks[begin:end] = part.sketches
         self.language.extend(self.languages.setdefault(name, len(self.languages)) for name in part.language)
         self.label.extend(self.labels.setdefault(names, len(self.labels)) for names in part.label)
         self.unfit += (Unfit(begin + place, reason) for place, reason in part.unfit)

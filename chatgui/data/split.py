@@ -55,11 +55,14 @@ class Splits:
 class Known(Protocol):
     """What a report measured of the rows: it saves reading them again."""
 
-    exact: Places
-    near: Places
-    language: npt.NDArray[np.int16]
-    languages: tuple[str, ...]
-
+    @property
+    def exact(self) -> Places: ...
+    @property
+    def near(self) -> Places: ...
+    @property
+    def language(self) -> npt.NDArray[np.int16]: ...
+    @property
+    def languages(self) -> tuple[str, ...]: ...
     def has(self, fault: str) -> npt.NDArray[np.bool_]:
         """(N,) whether a row has a fault of `roles` or `privacy`."""
         ...

@@ -138,7 +138,12 @@ def test_a_turn_is_corrected_and_taken_back(server: Server, open_page: Callable[
     row.locator(".as-turns").click()
     row.locator(".more").click()
     assert row.locator(".turn").count() == 3
-    page.locator("#edit-undo").click()
+    row.locator(".turn textarea").nth(2).fill("And the zeppelin?")
+    row.locator(".add").click()
+    page.locator("#edit-note").get_by_text("2 edits").wait_for()
+    wait_until(lambda: page.locator("#edit-found article").count() == 2, 20)
+    for _ in range(2):
+        page.locator("#edit-undo").click()
     page.locator("#edit-found").get_by_text("No rows here").wait_for()
     wait_until(lambda: reply.input_value() == "On its way." and row.locator(".turn").count() == 2, 20)
     assert path.read_bytes() == b"".join(line(id=number) for number in range(20))
