@@ -4,6 +4,7 @@ All replies go through the engine that the page uses, so requests that come toge
 and shapes: OpenAI's API reference (platform.openai.com/docs/api-reference).
 """
 
+import asyncio
 import hmac
 import json
 import secrets
@@ -11,7 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import anyio.to_thread
@@ -20,7 +21,8 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chatgui.config import GenerationConfig
-from chatgui.errors import ChatGuiError, ConfigError
+from chatgui.errors import ChatGuiError, ConfigError, RunError
+from chatgui.runs.store import Run
 from chatgui.runs.workspace import Workspace
 from chatgui.text import DEFAULT_LANGUAGE, say
 
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
 BASE = "base"
 """`base` is the base of the newest run, `base/RUN` that of another one."""
 DEFAULT_TOKENS = 256
-MOST_THREADS = 256
-"""Replies that are waited for at the same time; more wait for a thread."""
+WINDOW_TOKENS = 16
+HALF_A_CHARACTER = "\ufffd"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 Positive = Annotated[int, Field(ge=1, le=32768)]
 
@@ -51,6 +53,8 @@ class Asked(BaseModel):
     top_p: float = Field(1.0, gt=0, le=1)
     max_tokens: Positive | None = None
     n: int = Field(1, ge=1, le=16)
+    ignore_eos: bool = False
+    """Go on behind the end of the reply, up to `max_tokens`: for measuring. Not OpenAI's; vLLM has it by this name."""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -122,11 +126,20 @@ class Reply:
     text: str = ""
     """What can be told already: no half character, nothing that may become a stop word."""
     finish: str | None = None
+    _start: int = 0
+    """Where decoding begins: a few tokens before `_settled`, since a token's text may depend on the one before it."""
+    _settled: int = 0
+    _settled_text: str = ""
 
-    def add(self, token: "Token") -> str:
-        """The text that came with a token."""
-        self.tokens.append(token)
-        return self._told(self._whole(), final=False)
+    def add(self, tokens: "Sequence[Token]") -> "tuple[str, Sequence[Token]]":
+        """The text that came with some tokens, and those of them that stand before the end of a stop word."""
+        before = len(self.tokens)
+        self.tokens.extend(tokens)
+        text = self._told(self._whole(), final=False)
+        if self.finish:  # tokens that came together are counted as if they had come one by one
+            while len(self.tokens) > before + 1 and self._holds_word(self.tokens[:-1]):
+                self.tokens.pop()
+        return text, self.tokens[before:]
 
     def close(self) -> str:
         """The rest of the text."""
@@ -136,8 +149,22 @@ class Reply:
         return rest
 
     def _whole(self) -> str:
-        ids = [token.id for token in self.tokens]
-        return self.voice.template.decode(ids[:-1] if ids and ids[-1] in self.voice.stop_ids else ids)
+        """All text so far. Only the last tokens are decoded: what stands before them does not change any more."""
+        ids = self._ids(self.tokens)
+        decode = self.voice.template.decode
+        known = len(decode(ids[self._start : self._settled])) if self._settled else 0
+        text = self._settled_text + decode(ids[self._start :])[known:]
+        if len(ids) - self._settled >= WINDOW_TOKENS and not text.endswith(HALF_A_CHARACTER):
+            self._start, self._settled, self._settled_text = self._settled, len(ids), text
+        return text
+
+    def _ids(self, tokens: "Sequence[Token]") -> list[int]:
+        ids = [token.id for token in tokens]
+        return ids[:-1] if ids and ids[-1] in self.voice.stop_ids else ids
+
+    def _holds_word(self, tokens: "Sequence[Token]") -> bool:
+        whole = self.voice.template.decode(self._ids(tokens))
+        return any(word in whole for word in self.words)
 
     def _told(self, whole: str, final: bool) -> str:
         places = [place for word in self.words if (place := whole.find(word)) >= 0]
@@ -146,7 +173,7 @@ class Reply:
             self.stream.cancel()
             return self._tell(whole[: min(places)])
         if not final:
-            whole = whole.rstrip("\ufffd")  # the rest of a character is still to come
+            whole = whole.rstrip(HALF_A_CHARACTER)  # the rest of a character is still to come
             held = max((_overlap(whole, word) for word in self.words), default=0)
             whole = whole[: len(whole) - held]
         return self._tell(whole)
@@ -238,14 +265,29 @@ def _models(workspace: Workspace, default_run: str | None) -> list[tuple[str, in
 
 
 async def _voice(workspace: Workspace, name: str, default_run: str | None) -> "tuple[Voice, Pair]":
+    is_base = name == BASE or name.startswith(f"{BASE}/")
+    run = _loaded(workspace, name.removeprefix(f"{BASE}/")) or await anyio.to_thread.run_sync(
+        lambda: _named(workspace, name, default_run)
+    )
+    pair = workspace.pair(run) if workspace.has_pair(run) else await anyio.to_thread.run_sync(workspace.pair, run)
+    return (pair.base if is_base else pair.tuned), pair
+
+
+def _loaded(workspace: Workspace, name: str) -> Run | None:
+    """A run whose models are in memory: it was looked up before, and its files need not be read for each request."""
+    with suppress(RunError):
+        run = workspace.run(name)
+        return run if run.id == name and workspace.has_pair(run) else None
+    return None
+
+
+def _named(workspace: Workspace, name: str, default_run: str | None) -> Run:
+    """The run behind a model's name. Raises Refusal when there is none."""
     known = [known for known, _ in _models(workspace, default_run)]
     if name not in known:
         message = say("serve.no_model", DEFAULT_LANGUAGE, name=name, known=", ".join(known[:8]) or "-")
         raise Refusal(404, message, "model_not_found", "model")
-    is_base = name == BASE or name.startswith(f"{BASE}/")
-    run = known[0] if name == BASE else name.removeprefix(f"{BASE}/")
-    pair = await anyio.to_thread.run_sync(lambda: workspace.pair(workspace.run(run)))
-    return (pair.base if is_base else pair.tuned), pair
+    return workspace.run(known[0] if name == BASE else name.removeprefix(f"{BASE}/"))
 
 
 def _settings(asked: Asked, max_tokens: int | None) -> GenerationConfig:
@@ -269,6 +311,8 @@ def _begin(
         for prompt in prompts
         for number in range(asked.n)
     ]
+    if asked.ignore_eos:
+        requests = [replace(request, stop_ids=frozenset()) for request in requests]
     return [Reply(stream, voice, asked.words) for stream in pair.engine.ask(*requests)]
 
 
@@ -313,22 +357,34 @@ def _event(row: dict[str, Any]) -> str:
     return f"data: {json.dumps(row, ensure_ascii=False)}\n\n"
 
 
-async def _pieces(replies: list[Reply]) -> "AsyncIterator[tuple[int, str, list[Token]]]":
-    """Index, new text and tokens of whichever reply has grown; the last piece of a reply has its `finish` set."""
-    anyio.to_thread.current_default_thread_limiter().total_tokens = MOST_THREADS
+async def _pieces(replies: list[Reply]) -> "AsyncIterator[tuple[int, str, Sequence[Token]]]":
+    """Index, new text and tokens of whichever reply has grown; the last piece of a reply has its `finish` set.
+
+    Tokens that were made while the last ones were sent come in one piece.
+    """
+    loop, news = asyncio.get_running_loop(), asyncio.Event()
+
+    def tell() -> None:
+        with suppress(RuntimeError):  # the server has gone, and its loop with it
+            loop.call_soon_threadsafe(news.set)
+
+    for reply in replies:
+        reply.stream.listen(tell)
     open_ = dict(enumerate(replies))
     while open_:
+        news.clear()  # before looking: what comes while we look must wake us
         for index, reply in list(open_.items()):
-            token = await anyio.to_thread.run_sync(next, reply.stream, None)
-            if token is None or reply.finish:
-                text = reply.close()
-                del open_[index]
-                yield index, text, []
+            made, is_over = reply.stream.take()
+            if not made and not is_over:
                 continue
-            text = reply.add(token)
+            text, tokens = reply.add(made)
+            if is_over and not reply.finish:
+                text += reply.close()
             if reply.finish:
                 del open_[index]
-            yield index, text, [token]
+            yield index, text, tokens
+        if open_:
+            await news.wait()
 
 
 def _cancel(replies: list[Reply]) -> None:

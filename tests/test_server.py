@@ -14,6 +14,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from chatgui.config import ModelConfig
 from chatgui.errors import ConfigError
 from chatgui.models import STARTER
 from chatgui.runs.workspace import Workspace
@@ -213,9 +214,45 @@ def test_half_a_character_and_half_a_stop_word_are_held_back() -> None:
     reply = Reply(voice, voice, ("STOP",))
     pieces = []
     for number in range(len(voice.text.encode())):
-        pieces.append(reply.add(Token(number)))
+        pieces.append(reply.add([Token(number)])[0])
         if reply.finish:
             break
     assert "".join(pieces) == reply.text == "ab好STc"
     assert pieces[2:5] == ["", "", "好"]
     assert (reply.finish, voice.cancelled) == ("stop", True)
+
+
+LONG = "Grüße, 你好！ 🙂🙃 The order 4711 was sent;  two spaces,\n\na line, e\u0301 and 中文字符。 " * 6
+
+
+@pytest.mark.parametrize("name", ["starter", "tinyllama"])
+def test_text_that_is_decoded_in_pieces_is_the_whole_text(name: str, shared: Path) -> None:
+    from chatgui.generation.sampling import Token
+    from chatgui.models import load_template
+
+    folder = STARTER if name == "starter" else shared / "models" / "tinyllama-stories-260k"
+    template = load_template(ModelConfig(name=str(folder)))
+    ids = template.tokenizer(LONG, add_special_tokens=False)["input_ids"]
+    voice: Any = Whole("")
+    voice.template = template
+    for step in (1, 3):
+        reply = Reply(voice, voice, ())
+        for start in range(0, len(ids), step):
+            reply.add([Token(id_) for id_ in ids[start : start + step]])
+        reply.close()
+        assert reply.text == template.decode(ids)
+        assert len(reply.text) > 400
+
+
+def test_tokens_that_come_together_end_at_a_stop_word_as_if_alone() -> None:
+    from chatgui.generation.sampling import Token
+
+    voice: Any = Whole("abSTOPcdef")
+    reply = Reply(voice, voice, ("STOP",))
+    text, tokens = reply.add([Token(number) for number in range(10)])
+    assert (text, len(tokens), reply.finish) == ("ab", 6, "stop")
+
+
+def test_a_measured_reply_goes_on_behind_its_end(ask: Callable[..., Any]) -> None:
+    reply = ask(max_tokens=70, temperature=1, seed=5, extra_body={"ignore_eos": True})
+    assert (reply.usage.completion_tokens, reply.choices[0].finish_reason) == (70, "length")

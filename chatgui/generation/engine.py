@@ -9,14 +9,14 @@ beside it (to the last bit in float32 on a processor with packed products; elsew
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Literal
 
 from chatgui.config import GenerationConfig
 from chatgui.errors import ChatGuiError
-from chatgui.generation.sampling import Token, draw
+from chatgui.generation.sampling import Draw, Token, draw
 
 if TYPE_CHECKING:
     import torch
@@ -60,6 +60,7 @@ class Stream:
         self.cancelled = False
         self._made: SimpleQueue[Token | Exception | None] = SimpleQueue()
         self._over = False
+        self._tell: Callable[[], object] = lambda: None
 
     def __iter__(self) -> Iterator[Token]:
         return self
@@ -74,6 +75,26 @@ class Stream:
             raise StopIteration
         return made
 
+    def listen(self, tell: Callable[[], object]) -> None:
+        """Have `tell` called, in the engine's thread, whenever there is something to `take`. It must not raise."""
+        self._tell = tell
+
+    def take(self) -> tuple[list[Token], bool]:
+        """What was made since, without waiting for more, and whether that is all. Raises as `__next__` does."""
+        tokens: list[Token] = []
+        while not self._over:
+            try:
+                made = self._made.get_nowait()
+            except Empty:
+                break
+            if isinstance(made, Token):
+                tokens.append(made)
+                continue
+            self._over = True
+            if isinstance(made, Exception):
+                raise made
+        return tokens, self._over
+
     def cancel(self) -> None:
         """End the reply before its next token; what was made stays to be read."""
         self.cancelled = True
@@ -81,15 +102,18 @@ class Stream:
     def put(self, token: Token) -> None:
         """One more token."""
         self._made.put(token)
+        self._tell()
 
     def close(self, end: End) -> None:
         """No more tokens."""
         self.end = end
         self._made.put(None)
+        self._tell()
 
     def fail(self, error: Exception) -> None:
         """No more tokens, because of `error`."""
         self._made.put(error)
+        self._tell()
 
 
 @dataclass(eq=False)
@@ -191,14 +215,20 @@ class Engine:
         rows.sort(key=lambda row: row.request.name)
         pieces = [row.piece for row in rows]
         logits = loaded.logits([row.request.name for row in rows], [row.state for row in rows], pieces)
-        for row, piece, row_logits in zip(rows, pieces, logits, strict=True):
-            prompt = len(row.request.prompt)
-            row.fed = min(prompt, row.fed + len(piece))
-            if row.fed == prompt:
-                try:
-                    self._add(row, draw(row_logits, row.request.settings, row.generator, row.request.top_logprobs))
-                except ChatGuiError as error:
-                    self._drop(row, error)
+        for row, piece in zip(rows, pieces, strict=True):
+            row.fed = min(len(row.request.prompt), row.fed + len(piece))
+        through = [place for place, row in enumerate(rows) if row.fed == len(row.request.prompt)]
+        if not through:
+            return
+        draws = [
+            Draw(row.request.settings, row.generator, row.request.top_logprobs)
+            for row in map(rows.__getitem__, through)
+        ]
+        for place, drawn in zip(through, draw(logits[through], draws), strict=True):
+            if isinstance(drawn, Token):
+                self._add(rows[place], drawn)
+            else:
+                self._drop(rows[place], drawn)
 
     def _add(self, row: _Row, token: Token) -> None:
         row.made.append(token.id)
