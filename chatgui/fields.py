@@ -49,6 +49,14 @@ class Derived:
 
 
 @dataclass(frozen=True)
+class OnlyWith:
+    """Mark of a field that means something for some values of another field of its group only."""
+
+    chooser: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Knob:
     """One field under its dotted name, ready for a form, a flag or a table."""
 
@@ -67,7 +75,9 @@ class Knob:
     simple: bool
     elsewhere: bool
     kinds: frozenset[str]
-    """The kinds of its union in which the field exists; empty when it always does."""
+    """The kinds of its union, or the values of another field, for which the field exists; empty when it always does."""
+    chooser: str = KIND
+    """The field of its group that chooses among `kinds`."""
 
     @property
     def group(self) -> str:
@@ -77,7 +87,7 @@ class Knob:
     @property
     def kind_name(self) -> str:
         """Dotted name of the knob that chooses the kind this field belongs to."""
-        return f"{self.group}.{KIND}"
+        return f"{self.group}.{self.chooser}"
 
     def label(self, language: str = DEFAULT_LANGUAGE) -> str:
         """Short name: from the locale, else the field's own name in words."""
@@ -131,6 +141,7 @@ def _union_knobs(dotted: str, field: FieldInfo, members: tuple[type[Config], ...
 
 def _knob(name: str, field: FieldInfo, kinds: frozenset[str]) -> Knob:
     inner, optional = _strip_none(field.annotation)
+    only = next((mark for mark in field.metadata if isinstance(mark, OnlyWith)), OnlyWith(KIND, tuple(kinds)))
     choices = get_args(inner) if get_origin(inner) is Literal else ()
     scalar = type(choices[0]) if choices else inner
     if scalar not in (bool, int, float, str):
@@ -140,7 +151,8 @@ def _knob(name: str, field: FieldInfo, kinds: frozenset[str]) -> Knob:
         choices=choices, suggestions=tuple(field.examples or ()), minimum=_bound(field, {Ge: "ge", Gt: "gt"}),
         maximum=_bound(field, {Le: "le", Lt: "lt"}),
         help=_one_line(field.description),
-        simple=_has(field, Simple), elsewhere=_has(field, Elsewhere), kinds=kinds,
+        simple=_has(field, Simple), elsewhere=_has(field, Elsewhere), kinds=frozenset(only.values),
+        chooser=only.chooser,
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from chatgui.fields import Config, Simple
+from chatgui.fields import Config, OnlyWith, Simple
 
 
 class ExportConfig(Config):
@@ -12,9 +12,31 @@ class ExportConfig(Config):
 
     format: Annotated[Literal["adapter", "merged", "gguf"], Simple()] = "adapter"
     """The adapter alone (peft), the whole model (transformers), or one file for llama.cpp and Ollama (GGUF)."""
-    precision: Literal["float32", "float16", "bfloat16"] = "float32"
+    precision: Annotated[Literal["float32", "float16", "bfloat16"], OnlyWith("format", ("merged",))] = "float32"
     """Of the whole model's weights; half the precision is half the size."""
-    quantization: Literal["f32", "f16", "q8_0"] = "f16"
+    quantization: Annotated[Literal["f32", "f16", "q8_0"], OnlyWith("format", ("gguf",))] = "f16"
     """Of a GGUF file: f32 answers like this page, f16 almost, q8_0 is a quarter of the size."""
-    shard_gigabytes: float = Field(5.0, gt=0, le=100)
+    shard_gigabytes: Annotated[float, OnlyWith("format", ("merged",))] = Field(5.0, gt=0, le=100)
     """Files of a whole model are no larger than this."""
+
+
+EQUAL_RANKS = ("linear", "ties", "dare_linear", "dare_ties", "magnitude_prune")
+"""Ways to combine that add matrices of one shape."""
+Combination = Literal["cat", "svd", "linear", "ties", "dare_linear", "dare_ties", "magnitude_prune"]
+
+
+class FusionConfig(Config):
+    """How several adapters of one base become one."""
+
+    combination: Annotated[Combination, Simple()] = "cat"
+    """cat adds the updates exactly, at the sum of their ranks; svd comes close at a rank of your choice; linear adds
+    the small matrices themselves, which is rough; ties and dare drop small or random parts first, so that the adapters
+    disturb each other less (arXiv:2306.01708, arXiv:2311.03099)."""
+    rank: Annotated[int | None, OnlyWith("combination", ("svd",))] = Field(None, ge=1, le=256)
+    """Of the result; empty takes the largest rank among the adapters."""
+    density: Annotated[float, OnlyWith("combination", ("ties", "dare_linear", "dare_ties", "magnitude_prune"))] = Field(
+        0.5, gt=0, le=1
+    )
+    """Share of each adapter's numbers that is kept."""
+    seed: Annotated[int, OnlyWith("combination", ("dare_linear", "dare_ties"))] = Field(0, ge=0)
+    """Fixes which numbers are dropped at random."""

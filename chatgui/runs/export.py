@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -43,6 +44,24 @@ def export_run(run: Run, options: ExportConfig, out: Path, tell: Tell = lambda k
     files = sorted(str(file.relative_to(out)) for file in out.rglob("*") if file.is_file())
     size = sum((out / file).stat().st_size for file in files)
     return {"run": run.id, "format": options.format, "path": str(out), "files": files, "bytes": size, **told}
+
+
+def push_run(
+    run: Run, options: ExportConfig, name: str, token: str | None, *, private: bool = True, update: bool = False,
+    tell: Tell = lambda key: None,
+) -> dict[str, Any]:  # fmt: skip
+    """Write the result of `run` and upload it as the repository `name`, with its model card.
+
+    Returns what `--json` prints: that of `export_run`, with the repository's address. Raises as `export_run` and
+    `export.push.push` do.
+    """
+    from chatgui.export.push import push
+
+    with tempfile.TemporaryDirectory(prefix="chatgui-push-") as folder:
+        told = export_run(run, options, Path(folder) / run.id, tell)
+        tell("hub.uploading")
+        address = push(Path(folder) / run.id, name, token, private=private, update=update)
+    return {**told, "path": address}
 
 
 def _write(run: Run, folder: Path, options: ExportConfig, out: Path, tell: Tell) -> dict[str, Any]:

@@ -308,9 +308,10 @@ def silent_seconds(state: State) -> float:
     return max(0.0, time.monotonic() - state.heartbeat)
 
 
-def new_run_id(config: RunConfig) -> str:
+def new_run_id(config: RunConfig, made_by: str = "") -> str:
     """Time, subject and four random digits: sorts by age, says what it is, is never given twice."""
     subject = re.sub(r"[^a-z0-9]+", "-", Path(config.data.source).stem.lower()).strip("-")[:24] or "run"
+    subject = f"{subject}-{made_by}" if made_by else subject
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{subject}-{secrets.token_hex(2)}"
 
 

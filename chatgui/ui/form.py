@@ -8,7 +8,7 @@ from gradio.components import Component
 
 from chatgui.config import RunConfig, differences
 from chatgui.errors import ConfigError
-from chatgui.fields import Knob, build_flat, knobs
+from chatgui.fields import Config, Knob, build_flat, knobs
 from chatgui.ui.session import QUIET, label, language_of
 
 SECTIONS: dict[str, tuple[str, ...]] = {
@@ -70,13 +70,7 @@ class Form:
 
     def wire(self) -> None:
         """Show the fields of a union's chosen kind only. Call it when everything is drawn."""
-        for name, knob in self.knobs.items():
-            dependents = [other for other in self.knobs.values() if other.kinds and other.kind_name == name]
-            if knob.choices and dependents:
-                targets = [self.components[other.name] for other in dependents]
-                self.components[name].change(  # type: ignore[attr-defined]
-                    _visibility([other.kinds for other in dependents]), self.components[name], targets, **QUIET
-                )
+        show_chosen(self.knobs, self.components)
 
     def values(self, named: Mapping[str, Any]) -> dict[str, Any]:
         """The form's own values; an emptied text or number field means None where that is allowed."""
@@ -96,10 +90,33 @@ class Form:
         return [gr.validate(True, "") for _ in named]
 
 
-def component(knob: Knob, suggestions: Iterable[Any] | None) -> Component:
+def components(config: type[Config], prefix: str) -> dict[str, Component]:
+    """Components of a small config by dotted name, drawn here, of which those of the chosen kind can be seen."""
+    found = {knob.name: knob for knob in knobs(config, prefix)}
+    default = {name: knob.default for name, knob in found.items()}
+    drawn = {name: component(knob, None, default) for name, knob in found.items()}
+    show_chosen(found, drawn)
+    return drawn
+
+
+def show_chosen(known: Mapping[str, Knob], drawn: Mapping[str, Component]) -> None:
+    """Show the fields of a chosen kind only, from now on."""
+    for name, knob in known.items():
+        dependents = [other for other in known.values() if other.kinds and other.kind_name == name]
+        if knob.choices and dependents:
+            targets = [drawn[other.name] for other in dependents]
+            drawn[name].change(  # type: ignore[attr-defined]
+                _visibility([other.kinds for other in dependents]), drawn[name], targets, **QUIET
+            )
+
+
+def component(
+    knob: Knob, suggestions: Iterable[Any] | None, defaults: Mapping[str, Any] | None = None
+) -> Component:  # fmt: skip
+    """One field. `defaults` are those of its config, when that is not RunConfig."""
     looks: dict[str, Any] = {
         "label": label(knob.name), "info": label(f"{knob.name}.help"), "elem_id": knob.name.replace(".", "-"),
-        "visible": _starts_visible(knob),
+        "visible": _starts_visible(knob, defaults),
     }  # fmt: skip
     if suggestions is not None:
         return gr.Dropdown(list(suggestions), value=knob.default, allow_custom_value=True, **looks)
@@ -115,9 +132,11 @@ def component(knob: Knob, suggestions: Iterable[Any] | None) -> Component:
     return gr.Textbox(value=knob.default, **looks)
 
 
-def _starts_visible(knob: Knob) -> bool:
-    default = {other.name: other.default for other in knobs(RunConfig)}
-    return not knob.kinds or default[knob.kind_name] in knob.kinds
+def _starts_visible(knob: Knob, defaults: Mapping[str, Any] | None) -> bool:
+    if not knob.kinds:
+        return True
+    default = {other.name: other.default for other in knobs(RunConfig)} if defaults is None else defaults
+    return default[knob.kind_name] in knob.kinds
 
 
 def _step(knob: Knob) -> float:

@@ -11,7 +11,7 @@ import gradio as gr
 from chatgui.config import ModelConfig, RunConfig
 from chatgui.data.load import DataConfig
 from chatgui.errors import ChatGuiError
-from chatgui.export.options import ExportConfig
+from chatgui.export.options import ExportConfig, FusionConfig
 from chatgui.fields import knobs
 from chatgui.runs.search import SearchConfig
 from chatgui.runs.workspace import Workspace
@@ -70,7 +70,8 @@ def translations() -> gr.I18n:
 
 def _table(language: str) -> dict[str, str]:
     table = {**sentences(DEFAULT_LANGUAGE), **sentences(language)}
-    for knob in (*knobs(RunConfig), *knobs(ExportConfig, "export."), *knobs(SearchConfig, "search.")):
+    own = (*knobs(ExportConfig, "export."), *knobs(FusionConfig, "fusion."), *knobs(SearchConfig, "search."))
+    for knob in (*knobs(RunConfig), *own):
         table[knob.name] = knob.label(language)
         table[f"{knob.name}.help"] = knob.info(language)
         table |= {f"{knob.name}={choice}": knob.choice_label(choice, language) for choice in knob.choices}
