@@ -297,7 +297,8 @@ if (settings.kind === "run") {
     const wanted = props.value || null;
     if (wanted !== shown) {
       shown = wanted; lines = {}; wasLive = false; view.ends = null;
-      view.beside = view.beside.filter((run) => run !== shown);
+      view.beside = (window.chatguiBeside || view.beside).filter((run) => run !== shown);
+      window.chatguiBeside = null;
       facts.replaceChildren(); question.hidden = true;
     }
     const have = Object.fromEntries(Object.entries(lines).map(([run, line]) => [run, line.mark]));

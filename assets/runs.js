@@ -16,6 +16,7 @@ const find = make("input", "find", undefined, root);
 find.type = "search";
 const scroller = make("div", "scroller", undefined, root);
 const table = make("table", "", undefined, scroller);
+const rules = make("div", "rules", undefined, root);
 const nothing = make("p", "nothing", "", root);
 nothing.hidden = true;
 
@@ -34,12 +35,31 @@ function spark(losses, label) {
   return svg;
 }
 
-function tell() { trigger("choose", {runs: [...chosen]}); }
+function tell() {
+  window.chatguiBeside = [...chosen].slice(1);  // the chart of the first shows the others with it
+  trigger("choose", {runs: [...chosen]});
+}
+
+function drawRules(found) {
+  const focus = document.activeElement?.dataset?.rule;
+  rules.replaceChildren();
+  found.forEach((rule) => {
+    const label = make("label", "", undefined, rules);
+    const box = make("input", "", undefined, label);
+    box.type = "checkbox";
+    box.checked = rule.on;
+    box.dataset.rule = rule.name;
+    box.onchange = async () => { await server.rules({[rule.name]: box.checked}); look(); };
+    make("span", "", rule.text, label);
+    if (rule.name === focus) box.focus();
+  });
+}
 
 function draw(now) {
   const text = JSON.stringify(now);
   if (text === shown) return;
   shown = text;
+  drawRules(now.rules);
   find.placeholder = find.ariaLabel = now.texts.find;
   nothing.textContent = now.rows.length ? "" : now.texts.nothing;
   nothing.hidden = Boolean(now.rows.length);
@@ -76,7 +96,14 @@ function draw(now) {
     const tags = make("div", "tags", undefined, name);
     row.tags.forEach((tag) => make("span", "tag", tag, tags));
     if (row.note) make("div", "note", row.note, name);
-    make("td", `state ${row.state}`, row.state_text, line);
+    const state = make("td", `state ${row.state}`, row.state_text, line);
+    for (const [name, sign, by] of [["sooner", "↑", -1], ["later", "↓", 1]]) {
+      if (!row.moves[name]) continue;
+      const button = make("button", "move", sign, state);
+      button.setAttribute("aria-label", row.moves[name]);
+      button.title = row.moves[name];
+      button.onclick = async (event) => { event.stopPropagation(); await server.move({run: row.run, by}); look(); };
+    }
     make("td", "", undefined, line).appendChild(spark(row.losses, row.curve));
     row.cells.forEach((cell) => make("td", "number", cell, line));
     if (row.run === focus) box.focus();

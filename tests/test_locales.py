@@ -11,13 +11,13 @@ from string import Formatter
 import pytest
 
 from chatgui.config import RunConfig
-from chatgui.export.options import ExportConfig
+from chatgui.export.options import ExportConfig, FusionConfig
 from chatgui.fields import knobs
 from chatgui.runs.search import SearchConfig
 from chatgui.text import LOCALES, languages, sentences
 
 PACKAGE = LOCALES.parent
-FORMS = ((RunConfig, ""), (ExportConfig, "export."), (SearchConfig, "search."))
+FORMS = ((RunConfig, ""), (ExportConfig, "export."), (FusionConfig, "fusion."), (SearchConfig, "search."))
 KNOBS = {knob.name: knob for config, prefix in FORMS for knob in knobs(config, prefix)}
 TRANSLATIONS = [language for language in languages() if language != "en"]
 

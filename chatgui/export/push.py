@@ -58,6 +58,9 @@ def _told(name: str, token: str) -> Iterator[None]:
         raise ModelError(key, name=name, **_reason(key, reason)) from None  # the request in it holds the token
     except (httpx.TransportError, OfflineModeIsEnabled) as error:
         raise ModelError("hub.no_network", host=constants.ENDPOINT) from error
+    except (RuntimeError, ValueError) as error:  # a file that did not get through, or was refused by the storage
+        reason = f"{error} {error.__cause__ or ''}".strip().replace(token, "…")
+        raise ModelError("hub.refused", name=name, reason=reason) from None
 
 
 def _reason(key: str, reason: str) -> dict[str, Any]:

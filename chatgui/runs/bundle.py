@@ -7,6 +7,7 @@ from pathlib import Path
 
 from chatgui.errors import RunError
 from chatgui.runs.store import LIVE, Run
+from chatgui.runs.table import disk_bytes
 
 BASKET_DAYS = 7
 MOST_BYTES = 50 * 2**30
@@ -54,6 +55,18 @@ def empty_basket(home: Path, older_than_seconds: float = BASKET_DAYS * 86400.0) 
     for name in old:
         shutil.rmtree(_basket(home) / name, ignore_errors=True)
     return len(old)
+
+
+def thin(run: Run) -> int:
+    """Remove an ended run's checkpoints, and how many bytes that freed; nothing while it is live or waits.
+
+    Its result stays; it can be trained again, but not from where it was.
+    """
+    if run.state().state in (*LIVE, "queued", "paused"):
+        return 0
+    freed = disk_bytes(run.folder / "checkpoints")
+    shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)
+    return freed
 
 
 def _basket(home: Path) -> Path:

@@ -1,10 +1,54 @@
-"""The runs that wait, in the order they will be trained. The order stands in their states, so every server sees it."""
+"""The runs that wait, in the order they will be trained. The order stands in their states, so every server sees it.
 
+Whether the queue rests, and whether it goes on behind a run that failed, stands in `queue.json` of the home.
+"""
+
+import json
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from chatgui.errors import RunError
-from chatgui.runs.files import told
+from chatgui.runs.files import told, write_atomically
 from chatgui.runs.store import Run, State, list_runs
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How the queue is worked through."""
+
+    paused: bool = False
+    """No run is begun; the one that trains goes on."""
+    continue_on_error: bool = True
+    """Begin the next run also when the last one failed; else the queue pauses."""
+
+
+def read_rules(home: Path) -> Rules:
+    """As they were written last; the usual ones when nothing was, or the file is broken."""
+    with suppress(OSError, ValueError, TypeError):
+        values = json.loads((home / "queue.json").read_text(encoding="utf-8"))
+        return Rules(**{name: bool(values[name]) for name in Rules.__dataclass_fields__ if name in values})
+    return Rules()
+
+
+def write_rules(home: Path, rules: Rules) -> None:
+    """Raises RunError when the home cannot be written."""
+    with told(home):
+        home.mkdir(parents=True, exist_ok=True)
+        write_atomically(home / "queue.json", json.dumps(asdict(rules)))
+
+
+def next_run(home: Path) -> Run | None:
+    """The run to begin now, if one may be begun."""
+    waiting = queued_runs(home)
+    return waiting[0] if waiting and not read_rules(home).paused else None
+
+
+def rest_after(home: Path, run: Run) -> None:
+    """Pause the queue when `run` has failed and the rules say so."""
+    rules = read_rules(home)
+    if not rules.continue_on_error and not rules.paused and run.state().state == "failed":
+        write_rules(home, replace(rules, paused=True))
 
 
 def queued_runs(home: Path) -> list[Run]:

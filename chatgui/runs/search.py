@@ -9,6 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -266,10 +267,17 @@ def list_searches(home: Path) -> list[Search]:
     return [Search(file.parent) for file in sorted((home / "searches").glob("*/search.yaml"), reverse=True)]
 
 
-def drive(search: Search, tell: Callable[[dict[str, Any]], None] = lambda row: None) -> None:
+class Left(Exception):
+    """The driver was asked to leave; the trial under way waits for the next one."""
+
+
+def drive(
+    search: Search, tell: Callable[[dict[str, Any]], None] = lambda row: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> None:  # fmt: skip
     """Try until all trials have ended; `tell` hears of each. Takes up what an earlier driver left.
 
-    Raises RunError when another driver is at it.
+    Asked to stop, it pauses the run under way and leaves. Raises RunError when another driver is at it.
     """
     lock = FileLock(search.folder / "driver.lock")
     try:
@@ -279,32 +287,44 @@ def drive(search: Search, tell: Callable[[dict[str, Any]], None] = lambda row: N
     queue = TrainingThread(search.home)  # takes the runs unless a server on the same home already does
     queue.start()
     try:
-        for trial in _trials(search):
-            _follow(search, trial)
-            tell(search.trials()[trial.number])
+        with suppress(Left):
+            for trial in _trials(search, should_stop):
+                _follow(search, trial, should_stop)
+                tell(search.trials()[trial.number])
     finally:
         queue.close()
         lock.release()
 
 
-def _trials(search: Search) -> Iterator["optuna.Trial"]:
+def is_driven(search: Search) -> bool:
+    """Whether somebody, here or in another process, is at it."""
+    lock = FileLock(search.folder / "driver.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def _trials(search: Search, should_stop: Callable[[], bool]) -> Iterator["optuna.Trial"]:
     """The trial an earlier driver left, then new ones up to the number wished."""
     import optuna
 
     study = search.study()
     for frozen in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
         yield optuna.Trial(study, frozen._trial_id)
-    while len(study.get_trials(deepcopy=False)) < search.settings.trials:
+    while not should_stop() and len(study.get_trials(deepcopy=False)) < search.settings.trials:
         yield study.ask()
 
 
-def _follow(search: Search, trial: "optuna.Trial") -> None:
+def _follow(search: Search, trial: "optuna.Trial", should_stop: Callable[[], bool]) -> None:
     """Train the trial's run to its end and tell Optuna what came of it."""
     from optuna.trial import TrialState
 
     config = with_value(search.config, {range_.field: range_.suggest(trial) for range_ in search.ranges})
     run = _run(search, trial, config)
-    outcome = _watch(run, trial, search.settings.prune)
+    outcome = _watch(run, trial, search.settings.prune, should_stop)
     loss = run.state().result.get("validation_loss")
     study = trial.study
     if outcome == "finished" and loss is None:
@@ -325,11 +345,16 @@ def _run(search: Search, trial: "optuna.Trial", config: RunConfig) -> Run:
     if not (run.folder / "state.json").is_file():
         create_run(search.home, config, run_id=run_id)
         tag(run, f"search:{search.id}")
+    elif run.state().state == "paused":  # by the driver before this one, as it left
+        run.reopen(resume=True)
     return run
 
 
-def _watch(run: Run, trial: "optuna.Trial", prune: bool) -> str:
-    """`finished`, `pruned`, or `failed`."""
+def _watch(run: Run, trial: "optuna.Trial", prune: bool, should_stop: Callable[[], bool]) -> str:
+    """`finished`, `pruned`, or `failed`. Raises Left when asked to stop, once the run has paused.
+
+    A run that somebody else has paused is waited for: it goes on when they say so.
+    """
     reported = set(trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
     retries, offset, pruned = 0, 0, bool(trial.user_attrs.get("pruned"))
     while True:
@@ -343,10 +368,15 @@ def _watch(run: Run, trial: "optuna.Trial", prune: bool) -> str:
             pruned = True
             trial.set_user_attr("pruned", True)
             run.request_stop(discard=True)
-        if state == "interrupted" and retries < RETRIES:
+        if should_stop() and state not in ("finished", "failed", "stopped"):
+            if state in ENDED:
+                raise Left
+            with suppress(RunError):  # it has ended at this moment
+                run.request_pause()
+        elif state == "interrupted" and retries < RETRIES:
             retries += 1
             run.reopen(resume=True)
-        elif state in ENDED:
+        elif state in ENDED and state != "paused":
             return "pruned" if pruned else state if state == "finished" else "failed"
         time.sleep(POLL_SECONDS)
 

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 import chatgui
 from chatgui.errors import ChatGuiError, RunError
-from chatgui.runs.queue import queued_runs
+from chatgui.runs.queue import next_run, rest_after
 from chatgui.runs.store import LIVE, Run, State, list_runs
 
 POLL_SECONDS = 0.3
@@ -123,15 +123,23 @@ class TrainingThread:
             if state.state == "interrupted" and not run.marked_interrupted():
                 self._bury(run, state)
             busy = busy or state.state in LIVE
+        self._rest_after_failure()
         self._workers = [worker for worker in self._workers if worker.process.poll() is None]
-        queued = queued_runs(self.home)
-        if queued and not busy:
-            self._launch(queued[0])
+        following = None if busy else next_run(self.home)
+        if following:
+            self._launch(following)
             busy = True  # a spare that did its imports now would take a core from the first steps of this run
         if busy:
             self._quiet_since = time.monotonic()
         elif self._spare is None and time.monotonic() > self._quiet_since + SPARE_AFTER_SECONDS:
             self._spare = start_worker(self.home)
+
+    def _rest_after_failure(self) -> None:
+        """For each run that was begun here; its state says so before its process has left."""
+        for worker in self._workers:
+            if worker.run is not None:
+                with suppress(RunError):
+                    rest_after(self.home, worker.run)
 
     def _bury(self, run: Run, state: State) -> None:
         """Write down that the process of a run is gone, and what it died of where that is known."""
@@ -143,7 +151,7 @@ class TrainingThread:
     def _launch(self, run: Run) -> None:
         worker = self._spare if self._spare and self._spare.process.poll() is None else start_worker(self.home)
         self._spare = None
-        self._workers.append(worker)
+        self._workers.append(replace(worker, run=run))
         run.claim(worker.process.pid)
         with worker.orders as orders:
             orders.write(f"{run.folder}\n")
@@ -176,6 +184,8 @@ class Worker:
     process: "subprocess.Popen[str]"
     output: Path
     offset: int
+    run: Run | None = None
+    """What it was told to train."""
 
     @property
     def orders(self) -> IO[str]:

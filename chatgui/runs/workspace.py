@@ -21,6 +21,8 @@ from chatgui.measure import edited
 from chatgui.report import Report, prepared_config, report
 from chatgui.runs.foresee import ask, keep_forecast
 from chatgui.runs.reports import Job, Reports, unmeasured
+from chatgui.runs.search import Range, Search, SearchConfig, create_search
+from chatgui.runs.searching import Searches
 from chatgui.runs.store import LIVE, Run, create_run, find_run, list_runs
 from chatgui.runs.worker import TrainingThread
 from chatgui.training.forecast import Forecast
@@ -53,6 +55,7 @@ class Workspace:
         except OSError as error:
             raise RunError("run.cannot_write", path=str(home), reason=error.strerror or str(error)) from error
         self.training = TrainingThread(home)
+        self.searches = Searches()
         self.engine = Engine()
         """Makes every reply of this process."""
         self._voices = Voices()
@@ -89,6 +92,13 @@ class Workspace:
             keep_forecast(run.folder, made)
         self.training.wake()
         return run
+
+    def start_search(self, config: RunConfig, settings: SearchConfig, ranges: tuple[Range, ...]) -> Search:
+        """Begin a search around `config`. Raises DataError for closed data, ConfigError for a range not allowed."""
+        self.check_source(config.data)
+        search = create_search(self.home, config, settings, ranges)
+        self.searches.start(search)
+        return search
 
     def resume_run(self, run: Run) -> None:
         """Queue an ended run again; it goes on from its last checkpoint. Raises RunError while it is live."""

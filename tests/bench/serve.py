@@ -1,8 +1,8 @@
 """Streams at once against one: `python -m tests.bench.serve [--json] [--quick]`.
 
 The starter with a LoRA behind `chatgui serve` in a process of its own, asked by OpenAI's client over HTTP: 64 new
-tokens each, drawn at temperature 1, also where the model would have ended. Prints tokens per second of one stream and of
-32 together, medians of interleaved runs, and their ratio.
+tokens each, drawn at temperature 1, also where the model would have ended. Prints tokens per second of one stream and
+of 32 together, medians of interleaved runs, and their ratio.
 """
 
 import argparse

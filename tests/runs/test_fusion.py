@@ -128,7 +128,7 @@ def test_what_cannot_be_combined_is_told_and_leaves_nothing(
         ([run, adapted(4, use_dora=True)], {}, "DoRA"),
         ([run, adapted(5, modules_to_save=["wte"])], {}, "head"),
         ([adapted(seed, rank=100) for seed in (6, 7, 8)], {}, "add up to 300, more than 256"),
-        ([run, create_run(home, RunConfig(model=ModelConfig(name=str(tiny_model))))], {}, "has no result"),
+        ([run, create_run(home, RunConfig(model=ModelConfig(name=str(tiny_model))))], {}, "has kept no result"),
         ([], {}, "Choose the runs"),
     ]  # fmt: skip
     before = sorted((home / "runs").iterdir())

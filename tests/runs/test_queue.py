@@ -4,7 +4,7 @@ import pytest
 
 from chatgui.config import RunConfig
 from chatgui.errors import RunError
-from chatgui.runs.queue import move, queued_runs
+from chatgui.runs.queue import Rules, move, next_run, queued_runs, read_rules, rest_after, write_rules
 from chatgui.runs.store import Run, create_run
 
 
@@ -42,3 +42,31 @@ def test_a_run_that_does_not_wait_cannot_be_moved(home: Path, waiting: list[Run]
     assert order(home) == [run.id for run in waiting[1:]]
     with pytest.raises(RunError, match="does not wait in the queue"):
         move(home, waiting[0], 1)
+
+
+def test_the_rules_of_the_queue_outlive_the_program(home: Path) -> None:
+    assert read_rules(home) == Rules(paused=False, continue_on_error=True)
+    write_rules(home, Rules(paused=True, continue_on_error=False))
+    assert read_rules(home) == Rules(paused=True, continue_on_error=False)
+    (home / "queue.json").write_text("[1", encoding="utf-8")
+    assert read_rules(home) == Rules()
+
+
+def test_a_held_queue_begins_nothing(home: Path) -> None:
+    run = create_run(home, RunConfig())
+    write_rules(home, Rules(paused=True))
+    assert next_run(home) is None
+    write_rules(home, Rules())
+    assert next_run(home) is not None and next_run(home).id == run.id  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("state", "continues", "held"), [("failed", True, False), ("failed", False, True), ("finished", False, False)]
+)
+def test_after_a_failure_the_queue_rests_only_when_it_is_told_to(
+    home: Path, state: str, continues: bool, held: bool
+) -> None:
+    run = create_run(home, RunConfig(), state)
+    write_rules(home, Rules(continue_on_error=continues))
+    rest_after(home, run)
+    assert read_rules(home).paused == held

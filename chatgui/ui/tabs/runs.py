@@ -4,27 +4,29 @@ import html
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 
 from chatgui.config import RunConfig
-from chatgui.errors import RunError
-from chatgui.export.options import ExportConfig
+from chatgui.errors import ChatGuiError, ModelError, RunError
+from chatgui.export.options import ExportConfig, FusionConfig
 from chatgui.fields import build as build_config
 from chatgui.fields import flatten, knobs
-from chatgui.runs import bundle
-from chatgui.runs.export import export_run
+from chatgui.runs import bundle, queue
+from chatgui.runs.export import export_run, push_run
+from chatgui.runs.fusion import Part, can_fuse, fuse
 from chatgui.runs.notes import Notes, read_notes, write_notes
 from chatgui.runs.store import Run
 from chatgui.runs.table import Line, differences, lines
 from chatgui.runs.workspace import Workspace
 from chatgui.text import say
-from chatgui.ui.form import component
+from chatgui.ui.form import components
 from chatgui.ui.run_names import run_name
+from chatgui.ui.search_panel import search_panel
 from chatgui.ui.session import QUIET, Selection, Session, bind, label, language_of
 from chatgui.ui.theme import ASSETS
 
@@ -51,18 +53,25 @@ def build(session: Session) -> None:
             with gr.Row():
                 deleted = gr.Button(label("runs.delete"), size="sm", variant="stop", elem_id="run-delete")
                 undone = gr.Button(label("runs.undo"), size="sm", elem_id="run-undo")
+                thinned = gr.Button(label("runs.thin"), size="sm", elem_id="run-thin")
             with gr.Accordion(label("runs.export"), open=False, elem_id="run-export"):
-                form = {knob.name: component(knob, None) for knob in knobs(ExportConfig, "export.")}
+                form = components(ExportConfig, "export.")
                 exported = gr.Button(label("runs.export"), variant="primary", elem_id="run-export-start")
                 said = gr.Markdown()
                 file = gr.File(label=label("runs.file"), interactive=False, height=90, elem_id="run-export-file")
+                hub = _hub_form()
+            with gr.Accordion(label("fusion.title"), open=False, elem_id="run-fusion"):
+                gr.Markdown(label("fusion.how"), elem_classes="hint")
+                fusion = components(FusionConfig, "fusion.")
+                _fusion_parts(workspace, chosen, fusion)
             with gr.Accordion(label("runs.carry"), open=False, elem_id="run-carry"):
                 packed = gr.Button(label("runs.pack"), size="sm", elem_id="run-pack")
                 taken = gr.UploadButton(label("runs.unpack"), size="sm", file_types=[".zip"], elem_id="run-unpack")
                 carried = gr.File(label=label("runs.file"), interactive=False, height=90)
+    search_panel(session, chosen)
 
     panel.choose(_chosen, None, chosen, **QUIET)
-    shown = [facts, tags, note, opened, copied, deleted, exported, packed]
+    shown = [facts, tags, note, opened, copied, deleted, exported, hub.pushed, packed, thinned]
     gr.on([chosen.change, session.page.load], bind(show, workspace), chosen, shown, **QUIET)
     for box in (tags, note):
         gr.on([box.submit, box.blur], bind(keep_notes, workspace), [chosen, tags, note], None, **QUIET)
@@ -75,17 +84,71 @@ def build(session: Session) -> None:
         bind(export, workspace), inputs_kwargs={"chosen": chosen, **form}, outputs=[said, file],
         api_visibility="private",
     )  # fmt: skip
+    hub.pushed.click(
+        bind(push, workspace),
+        inputs_kwargs={"chosen": chosen, "name": hub.name, "token": hub.token, "public": hub.public,
+                       "update": hub.update, **form},
+        outputs=[said, hub.token], api_visibility="private",
+    )  # fmt: skip
+    thinned.click(bind(thin, workspace), chosen, None, **QUIET)
     packed.click(bind(pack, workspace), chosen, carried, api_visibility="private")
     taken.upload(bind(unpack, workspace), taken, chosen, api_visibility="private")
+
+
+class _Hub(NamedTuple):
+    """Where an upload goes and whose it is."""
+
+    name: gr.Textbox
+    token: gr.Textbox
+    public: gr.Checkbox
+    update: gr.Checkbox
+    pushed: gr.Button
+
+
+def _hub_form() -> _Hub:
+    gr.Markdown(label("hub.title"), elem_classes="section")
+    return _Hub(
+        gr.Textbox(label=label("hub.name"), info=label("hub.name.help"), elem_id="hub-name"),
+        gr.Textbox(label=label("hub.token"), info=label("hub.token.help"), type="password", elem_id="hub-token"),
+        gr.Checkbox(label=label("hub.public"), elem_id="hub-public"),
+        gr.Checkbox(label=label("hub.update"), elem_id="hub-update"),
+        gr.Button(label("hub.push"), size="sm", elem_id="hub-push"),
+    )
+
+
+def _fusion_parts(workspace: Workspace, chosen: gr.State, fusion: dict[str, Any]) -> None:
+    """A weight for each of the chosen runs."""
+
+    @gr.render(inputs=chosen, show_progress="hidden")
+    def parts(runs: Chosen, request: gr.Request) -> None:
+        language = language_of(request)
+        found = [run for run in _runs(workspace, runs) if can_fuse(run)]
+        if not found:
+            gr.Markdown(label("fusion.choose"), elem_classes="hint")
+            return
+        weights = {
+            f"weight:{run.id}": gr.Number(round(1 / len(found), 3), label=run_name(run, language), step=0.1, key=run.id)
+            for run in found
+        }
+        fused = gr.Button(label("fusion.start"), variant="primary", elem_id="run-fusion-start")
+        fused.click(
+            bind(combine, workspace), inputs_kwargs={**weights, **fusion}, outputs=chosen, api_visibility="private"
+        )
 
 
 def _table(workspace: Workspace) -> gr.HTML:
     def table(query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
         return table_rows(workspace, language_of(request), str((query or {}).get("words") or ""))
 
+    def move(query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+        return move_run(workspace, language_of(request), query)
+
+    def rules(query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+        return keep_rules(workspace, language_of(request), query)
+
     return gr.HTML(
         value="", html_template='<div class="runs"></div>', elem_id="runs-table", apply_default_css=False,
-        js_on_load=(ASSETS / "runs.js").read_text(encoding="utf-8"), server_functions=[table],
+        js_on_load=(ASSETS / "runs.js").read_text(encoding="utf-8"), server_functions=[table, move, rules],
     )  # fmt: skip
 
 
@@ -99,7 +162,34 @@ def table_rows(workspace: Workspace, language: str, words: str) -> dict[str, Any
         "columns": [say(column, language) for column in COLUMNS], "find": say("runs.find", language),
         "choose": say("runs.choose", language), "nothing": say("runs.none_found" if words else "runs.none", language),
     }  # fmt: skip
-    return {"texts": texts, "rows": [_row(workspace, line, language) for line in lines(workspace.home, words)]}
+    rules = queue.read_rules(workspace.home)
+    return {
+        "texts": texts, "rows": [_row(workspace, line, language) for line in lines(workspace.home, words)],
+        "rules": [
+            {"name": name, "on": getattr(rules, name), "text": say(f"queue.{name}", language)}
+            for name in ("paused", "continue_on_error")
+        ],
+    }  # fmt: skip
+
+
+def move_run(workspace: Workspace, language: str, query: Mapping[str, Any]) -> dict[str, Any]:
+    """A waiting run sooner or later; it may have begun meanwhile, which the table then shows."""
+    try:
+        queue.move(workspace.home, workspace.run(str(query.get("run"))), -1 if query.get("by") == -1 else 1)
+    except ChatGuiError as error:
+        return {"error": error.text(language)}
+    return {}
+
+
+def keep_rules(workspace: Workspace, language: str, query: Mapping[str, Any]) -> dict[str, Any]:
+    """How the queue goes on, from the boxes that were ticked."""
+    known = {name: bool(query[name]) for name in ("paused", "continue_on_error") if name in query}
+    try:
+        queue.write_rules(workspace.home, replace(queue.read_rules(workspace.home), **known))
+    except ChatGuiError as error:
+        return {"error": error.text(language)}
+    workspace.training.wake()
+    return {}
 
 
 def _row(workspace: Workspace, line: Line, language: str) -> dict[str, Any]:
@@ -113,6 +203,8 @@ def _row(workspace: Workspace, line: Line, language: str) -> dict[str, Any]:
         "run": line.run, "name": _name(workspace, line, language), "state": line.state,
         "state_text": say(f"state.{line.state}", language), "losses": line.losses,
         "curve": say("runs.curve", language), "cells": cells, "tags": line.tags, "note": line.note,
+        "moves": {name: say(f"live.{name}", language, run=line.run) for name in ("sooner", "later")}
+        if line.state == "queued" else {},
     }  # fmt: skip
 
 
@@ -137,7 +229,7 @@ def show(workspace: Workspace, language: str, chosen: Chosen) -> list[Any]:
         facts_html(runs, language), gr.update(value=", ".join(notes.tags), interactive=bool(one)),
         gr.update(value=notes.note, interactive=bool(one)), gr.update(interactive=bool(one)),
         gr.update(interactive=bool(one)), gr.update(interactive=bool(runs)), gr.update(interactive=ready),
-        gr.update(interactive=bool(one)),
+        gr.update(interactive=ready), gr.update(interactive=bool(one)), gr.update(interactive=bool(runs)),
     ]  # fmt: skip
 
 
@@ -150,7 +242,8 @@ def facts_html(runs: list[Run], language: str) -> str:
     if not found:
         return f'<p class="hint">{html.escape(say("runs.no_difference", language))}</p>'
     names = {knob.name: knob.label(language) for knob in knobs(RunConfig)}
-    heads = [say("runs.default", language), runs[0].id] if len(runs) == 1 else [run.id for run in runs]
+    heads = [run_name(run, language) for run in runs]
+    heads = [say("runs.default", language), *heads] if len(runs) == 1 else heads
     head = "".join(f"<th>{html.escape(text)}</th>" for text in (say("runs.field", language), *heads))
     cells = [(names.get(name, name), *map(_shown, values)) for name, values in found.items()]
     rows = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in line) + "</tr>" for line in cells)
@@ -216,6 +309,40 @@ def export(workspace: Workspace, language: str, chosen: Chosen, **values: Any) -
         if "largest_logit_difference" in told:
             sentence += " " + say("export.difference", language, difference=f"{told['largest_logit_difference']:.2g}")
         yield sentence, file
+
+
+def push(
+    workspace: Workspace, language: str, chosen: Chosen, name: str, token: str, public: bool, update: bool,
+    **values: Any,
+) -> Iterator[tuple[str, str]]:  # fmt: skip
+    """Upload the result to the hub. The token is asked for each time and cleared from the page once it was used."""
+    run = _only(workspace, chosen)
+    if not token.strip():  # the server's own token is not the visitor's
+        raise ModelError("hub.no_token")
+    options = build_config(ExportConfig, {key.removeprefix("export."): value for key, value in values.items()})
+    yield say("hub.uploading", language), token
+    told = push_run(run, options, name.strip() or run.id, token, private=not public, update=update)
+    yield say("hub.done", language, path=told["path"]), ""
+
+
+def combine(workspace: Workspace, language: str, **values: Any) -> Chosen:
+    """A run with the combined adapter of the runs whose weights are given."""
+    parts = [
+        Part(workspace.run(name.removeprefix("weight:")), float(value or 0))
+        for name, value in values.items() if name.startswith("weight:")
+    ]  # fmt: skip
+    options = {name.removeprefix("fusion."): value for name, value in values.items() if name.startswith("fusion.")}
+    run = fuse(
+        workspace.home, parts, build_config(FusionConfig, {k: None if v == "" else v for k, v in options.items()})
+    )
+    gr.Info(say("fusion.made", language, run=run_name(run, language)), title="ChatGUI")
+    return (run.id,)
+
+
+def thin(workspace: Workspace, language: str, chosen: Chosen) -> None:
+    """Remove the checkpoints of ended runs; their results stay."""
+    freed = sum(bundle.thin(run) for run in _runs(workspace, chosen))
+    gr.Info(say("runs.thinned", language, megabytes=f"{freed / MEGABYTE:,.1f}"), title="ChatGUI")
 
 
 def pack(workspace: Workspace, language: str, chosen: Chosen) -> Iterator[str]:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from chatgui.config import RunConfig
-from chatgui.errors import RunError
+from chatgui.errors import ModelError, RunError
 from chatgui.fields import flatten
 from chatgui.models import STARTER
+from chatgui.runs import bundle, queue
 from chatgui.runs.notes import read_notes
 from chatgui.runs.store import Run, create_run
 from chatgui.runs.workspace import Workspace
@@ -103,3 +104,53 @@ def test_an_export_wants_exactly_one_run(workspace: Workspace, finished: Run) ->
 def test_a_run_is_opened_in_the_train_tab(workspace: Workspace, finished: Run) -> None:
     selection, _ = runs.open_run(workspace, "en", (finished.id,), replace(Selection(), run="another"))
     assert selection.run == finished.id
+
+
+def test_the_heads_of_the_differences_are_names(workspace: Workspace, finished: Run) -> None:
+    page = runs.show(workspace, "en", (finished.id,))[0]
+    assert finished.id not in page
+    assert "<th>support · starter · " in page
+
+
+def test_waiting_runs_can_be_moved_and_others_cannot(workspace: Workspace, home: Path, finished: Run) -> None:
+    first, second = (create_run(home, RunConfig()) for _ in range(2))
+    rows = {row["run"]: row for row in runs.table_rows(workspace, "en", "")["rows"]}
+    assert set(rows[first.id]["moves"]) == {"sooner", "later"}
+    assert rows[finished.id]["moves"] == {}
+    assert runs.move_run(workspace, "en", {"run": second.id, "by": -1}) == {}
+    assert [run.id for run in queue.queued_runs(home)] == [second.id, first.id]
+    assert "error" in runs.move_run(workspace, "en", {"run": finished.id, "by": 1})
+
+
+def test_the_boxes_of_the_queue_are_kept(workspace: Workspace, home: Path) -> None:
+    assert runs.keep_rules(workspace, "en", {"paused": True}) == {}
+    assert queue.read_rules(home) == queue.Rules(paused=True, continue_on_error=True)
+    assert [rule["on"] for rule in runs.table_rows(workspace, "zh", "")["rules"]] == [True, True]
+
+
+def test_chosen_runs_are_combined_by_their_weights(workspace: Workspace, home: Path, finished: Run) -> None:
+    other = make_run(home, STARTER)
+    weights = {f"weight:{finished.id}": 0.5, f"weight:{other.id}": 0.5}
+    (made,) = runs.combine(workspace, "en", **weights, **{"fusion.combination": "cat", "fusion.rank": ""})
+    assert workspace.run(made).has_model
+    assert workspace.pair(workspace.run(made)).tuned.adapter == "on"
+
+
+def test_an_upload_needs_the_visitors_own_token(
+    workspace: Workspace, finished: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_TheServersOwn")
+    with pytest.raises(ModelError, match="no token"):
+        next(runs.push(workspace, "en", (finished.id,), "bot", " ", False, False, **{"export.format": "adapter"}))
+
+
+def test_checkpoints_of_ended_runs_are_removed_and_their_results_stay(workspace: Workspace, finished: Run) -> None:
+    folder = finished.folder / "checkpoints" / "step-000001"
+    folder.mkdir(parents=True)
+    (folder / "weights.safetensors").write_bytes(bytes(1000))
+    waiting = create_run(workspace.home, RunConfig())
+    (waiting.folder / "checkpoints").mkdir()
+    assert (bundle.thin(finished), bundle.thin(waiting)) == (1000, 0)
+    assert finished.has_model
+    assert not folder.exists()
+    assert (waiting.folder / "checkpoints").exists()
