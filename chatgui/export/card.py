@@ -3,10 +3,12 @@
 In English, as the hub's readers expect it; every number in it is read from the run.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -30,16 +32,27 @@ class Facts:
     scorecard: Mapping[str, Any] = field(default_factory=dict)
     votes: Mapping[str, Any] = field(default_factory=dict)
     """Win, tie and loss of a blind review, if there was one."""
+    fusion: Mapping[str, Any] = field(default_factory=dict)
+    """What the adapter was combined from, when it was not trained itself."""
 
 
-def card(facts: Facts, format_: str, *, logit_difference: float | None = None, with_curves: bool = False) -> str:
-    """README.md of an export in one of LIBRARIES' formats, with the hub's YAML head."""
-    parts = [_head(facts, format_), f"# {facts.run}", _summary(facts, format_)]
+def card(
+    facts: Facts, format_: str, *, logit_difference: float | None = None, with_curves: bool = False, licence: str = "",
+) -> str:  # fmt: skip
+    """README.md of an export in one of LIBRARIES' formats, with the hub's YAML head.
+
+    Folders of this machine are named by their last part alone: the rest says something about its owner and nothing
+    about the model.
+    """
+    facts = replace(facts, config=_without_folders(facts.config))
+    parts = [_head(facts, format_, licence), f"# {facts.run}", _summary(facts, format_)]
     if logit_difference is not None:
         parts.append(
             "Adapter and base were added together; over three fixed prompts the logits of the merged model differ from "
             f"base + adapter by at most {logit_difference:.2g} (float32)."
         )
+    if facts.fusion:
+        parts.append(_fusion(facts.fusion))
     parts.append(_data(facts))
     if facts.result:
         parts.append(_training(facts, with_curves))
@@ -47,16 +60,32 @@ def card(facts: Facts, format_: str, *, logit_difference: float | None = None, w
         parts.append(scores)
     if facts.votes:
         parts.append("## Blind review\n\n" + _table([{"": name, "votes": n} for name, n in facts.votes.items()]))
+    parts.append(_licence(licence))
     parts.append(_limits(facts))
     parts.append(f"## Config\n\n```yaml\n{_yaml(facts.config)}```")
     return "\n\n".join(parts) + "\n"
 
 
-def _head(facts: Facts, format_: str) -> str:
+def _without_folders(config: RunConfig) -> RunConfig:
+    model, data = config.model, config.data
+    return config.model_copy(update={
+        "model": model.model_copy(update={"name": _name(model.name)}),
+        "data": data.model_copy(update={"source": _name(data.source)}),
+    })  # fmt: skip
+
+
+def _name(source: str) -> str:
+    is_local = Path(source).is_absolute() or source.startswith(("~", "."))
+    return Path(source).name if is_local else source
+
+
+def _head(facts: Facts, format_: str, licence: str) -> str:
     base = facts.config.model.name
     head: dict[str, Any] = {"library_name": LIBRARIES[format_], "tags": ["chatgui", facts.config.task.kind]}
     if facts.config.task.HEAD == "AutoModelForCausalLM":
         head["pipeline_tag"] = "text-generation"
+    if licence:
+        head["license"] = licence
     if base.count("/") == 1 and not base.startswith((".", "/", "~")):  # a hub name; a folder means nothing elsewhere
         head["base_model"] = base
     return f"---\n{yaml.safe_dump(head, sort_keys=False)}---"
@@ -77,13 +106,27 @@ def _data(facts: Facts) -> str:
     lines = ["## Data", f"Source: `{facts.config.data.source}`, split with seed {facts.config.data.split_seed}."]
     if facts.splits:
         rows = [
-            {"split": name, "rows": len(rows) if isinstance(rows, list) else rows}
-            for name, rows in facts.splits.items()
-            if isinstance(rows, (list, int))
+            {"split": name, "rows": len(found), "fingerprint": fingerprint(found)}
+            for name, found in facts.splits.items()
+            if isinstance(found, list)
         ]
         lines.append(_table(rows))
-        lines.append("Each row's fingerprint is in the run's `splits.json`; the test split was never trained on.")
+        lines.append(
+            "A fingerprint is the beginning of the SHA-256 over the sorted fingerprints of the rows: equal data, equal "
+            "fingerprint. The test split was never trained on."
+        )
     return "\n\n".join(line for line in lines if line)
+
+
+def fingerprint(rows: Sequence[Any]) -> str:
+    """12 hex digits that stand for a split, whatever the order of its rows."""
+    return hashlib.sha256("\n".join(sorted(map(str, rows))).encode()).hexdigest()[:12]
+
+
+def _fusion(fusion: Mapping[str, Any]) -> str:
+    rows = [{"run": part["run"], "weight": part["weight"]} for part in fusion["parts"]]
+    how = f"Combined by peft's `{fusion['combination']}` into rank {fusion['rank']}, not trained itself."
+    return f"## Combined from\n\n{how}\n\n{_table(rows)}"
 
 
 def _training(facts: Facts, with_curves: bool) -> str:
@@ -107,10 +150,14 @@ def _scores(scorecard: Mapping[str, Any]) -> str:
     return f"## Before and after ({where})\n\n{_table(rows)}"
 
 
+def _licence(licence: str) -> str:
+    own = f"This result: {licence}." if licence else "None was named for this result."
+    return f"## Licence\n\n{own} The licences of the base model and of the data apply to it as well."
+
+
 def _limits(facts: Facts) -> str:
     lines = [
         "It answers in the manner of its training data, also where it knows nothing; check what it says.",
-        "The licences of the base model and of the data apply to it; name them before you publish it.",
     ]
     if facts.config.model.name == "starter":
         lines.insert(0, "Its base is a model of 5 million weights made for learning and trying, not for real use.")

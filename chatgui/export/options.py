@@ -18,6 +18,8 @@ class ExportConfig(Config):
     """Of a GGUF file: f32 answers like this page, f16 almost, q8_0 is a quarter of the size."""
     shard_gigabytes: Annotated[float, OnlyWith("format", ("merged",))] = Field(5.0, gt=0, le=100)
     """Files of a whole model are no larger than this."""
+    licence: str = Field("", max_length=60, pattern=r"^[\w.+-]*$")
+    """For the model card, as the hub names licences (apache-2.0, mit, cc-by-4.0); empty names none."""
 
 
 EQUAL_RANKS = ("linear", "ties", "dare_linear", "dare_ties", "magnitude_prune")

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from chatgui.errors import ModelError, RunError
+from chatgui.evaluation import reviews
+from chatgui.evaluation.tally import tally
 from chatgui.export import card
 from chatgui.export.card import Facts
 from chatgui.export.options import ExportConfig
+from chatgui.runs.fusion import RECORD
 from chatgui.runs.store import Run
 
 Tell = Callable[[str], None]
@@ -95,7 +98,9 @@ def _write(run: Run, folder: Path, options: ExportConfig, out: Path, tell: Tell)
     picture = card.curves(told.events)
     if picture:
         (out / card.CURVES).write_bytes(picture)
-    text = card.card(told, options.format, logit_difference=difference, with_curves=bool(picture))
+    text = card.card(
+        told, options.format, logit_difference=difference, with_curves=bool(picture), licence=options.licence
+    )
     (out / "README.md").write_text(text, encoding="utf-8")
     return {} if difference is None else {"largest_logit_difference": difference}
 
@@ -104,8 +109,18 @@ def facts(run: Run) -> Facts:
     """What the run's folder knows of itself."""
     return Facts(
         run.id, run.config, run.events(), run.state().result, _json(run.folder / "splits.json"),
-        _json(run.folder / "scorecard.json"),
+        _json(run.scorecard), votes(run), _json(run.folder / RECORD),
     )  # fmt: skip
+
+
+def votes(run: Run) -> dict[str, int]:
+    """All verdicts of the blind reviews of this run; nothing when nobody voted."""
+    counted = tally(vote.verdict for vote in reviews.read(run.reviews).votes)
+    named = {
+        "fine-tuned was better": counted.wins, "tie": counted.ties, "both bad": counted.both_bad,
+        "base was better": counted.losses,
+    }  # fmt: skip
+    return named if counted.total else {}
 
 
 def _json(file: Path) -> Mapping[str, Any]:

@@ -23,6 +23,8 @@ def workspace(home: Path) -> Iterator[Workspace]:
     opened = Workspace(home)
     yield opened
     opened.training.close()
+    for worker in opened.training._workers:
+        worker.process.wait(timeout=60)
 
 
 def test_every_field_that_is_offered_gets_a_range_that_is_allowed() -> None:
