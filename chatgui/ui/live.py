@@ -269,5 +269,6 @@ def _progress_text(state: State, language: str) -> str:
         return say(f"stage.{state.stage}", language) if state.stage else say(f"state.{state.state}", language)
     if state.seconds_left is None:
         return say("live.progress", language, step=state.step, total=state.total_steps)
-    left = duration_range(*state.seconds_left, language)
+    low, high = state.seconds_left
+    left = duration_range(low, high, language)
     return say("live.progress_left", language, step=state.step, total=state.total_steps, left=left)
