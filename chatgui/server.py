@@ -266,9 +266,9 @@ def _models(workspace: Workspace, default_run: str | None) -> list[tuple[str, in
 
 async def _voice(workspace: Workspace, name: str, default_run: str | None) -> "tuple[Voice, Pair]":
     is_base = name == BASE or name.startswith(f"{BASE}/")
-    run = _loaded(workspace, name.removeprefix(f"{BASE}/")) or await anyio.to_thread.run_sync(
-        lambda: _named(workspace, name, default_run)
-    )
+    run = _loaded(workspace, name.removeprefix(f"{BASE}/"))
+    if run is None:
+        run = await anyio.to_thread.run_sync(_named, workspace, name, default_run)
     pair = workspace.pair(run) if workspace.has_pair(run) else await anyio.to_thread.run_sync(workspace.pair, run)
     return (pair.base if is_base else pair.tuned), pair
 

@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatgui.data import search as module
-from chatgui.data.conversation import fingerprint
+from chatgui.data.conversation import Item, fingerprint
 from chatgui.data.edit import Edit, EditedRows, item_from
 from chatgui.data.load import DataConfig, load
 from chatgui.data.quality.words import text_of
+from chatgui.data.rows import Rows
 from chatgui.data.search import search
 from chatgui.data.tables import Lines
 
@@ -54,7 +55,7 @@ def test_a_long_file_is_searched_as_if_every_row_were_read(
 ) -> None:
     monkeypatch.setattr("chatgui.data.tables.PART_BYTES", 300)
     rows = load(DataConfig(source=str(written(tmp_path / "talks.jsonl", escaped))), tmp_path / "cache").rows
-    assert len(rows) == 30 and isinstance(rows.parts[0].table.rows, Lines)
+    assert isinstance(rows, Rows) and isinstance(rows.parts[0].table.rows, Lines) and len(rows) == 30
     assert found(rows, wanted) == expected(rows, wanted)
 
 
@@ -73,8 +74,13 @@ def test_corrected_deleted_and_added_rows_are_searched_as_they_are_now(tmp_path:
 
 def test_only_rows_that_may_hold_it_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = load(DataConfig(source=str(written(tmp_path / "talks.jsonl", True))), tmp_path / "cache").rows
-    read: list[object] = []
-    monkeypatch.setattr(module, "text_of", lambda item: read.append(item) or text_of(item))
+    read: list[Item] = []
+
+    def text(item: Item) -> str:
+        read.append(item)
+        return text_of(item)
+
+    monkeypatch.setattr(module, "text_of", text)
     assert found(rows, "заказ") == [3, 13, 23]
     assert len(read) == 3
 
