@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from chatgui.adapters import Adapter
@@ -100,6 +100,34 @@ class TrainingConfig(Config):
     """Fixes the order of the data and the initial adapter, so that a run can be repeated."""
 
 
+class LaunchConfig(Config):
+    """On how many processes a run trains; the effective batch stays `training.batch_size`."""
+
+    processes: int = Field(1, ge=1, le=64)
+    """Processes of each machine that share every step: one for each of its GPUs. The curve stays the same."""
+    machines: int = Field(1, ge=1, le=512)
+    """Machines that train together. Each runs the same command with its own machine_rank."""
+    machine_rank: int = Field(0, ge=0, le=511)
+    """Number of this machine; machine 0 keeps the run."""
+    main_address: str | None = None
+    """Name or address of machine 0, as the others reach it."""
+    main_port: int = Field(29500, ge=1024, le=65535)
+    """Port on machine 0 through which the machines find each other."""
+
+    @property
+    def total(self) -> int:
+        """Processes of all machines."""
+        return self.processes * self.machines
+
+    @model_validator(mode="after")
+    def _machines_know_each_other(self) -> "LaunchConfig":
+        if self.machines > 1 and not self.main_address:
+            raise PydanticCustomError("main_address", "needs main_address", {})
+        if self.machine_rank >= self.machines:
+            raise PydanticCustomError("machine_rank", "too high", {"highest": self.machines - 1})
+        return self
+
+
 class GenerationConfig(Config):
     """How replies are drawn, the same on both sides."""
 
@@ -127,6 +155,7 @@ class RunConfig(Config):
     adapter: Annotated[Adapter, Simple()] = Lora()
     """How the model is changed: by a small adapter beside frozen weights, or all of it."""
     training: TrainingConfig = TrainingConfig()
+    launch: LaunchConfig = LaunchConfig()
     probes: ProbesConfig = ProbesConfig()
     trackers: Annotated[str | None, AfterValidator(_known_trackers)] = Field(None, examples=list(TRACKERS))
     """Where the curves are written as well, commas between: tensorboard (files in the run's folder, no network), wandb,

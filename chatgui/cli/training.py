@@ -34,6 +34,10 @@ def _train(options: argparse.Namespace) -> int:
     if options.forecast:
         config = read_config(file, given_fields(options)) if is_config else store.find_run(home, options.config).config
         return _foresee(config, options.json)
+    if is_config and (config := read_config(file, given_fields(options))).launch.machine_rank:
+        from chatgui.runs.launch import launch
+
+        return 0 if launch(None, config.launch) else 2  # machine 0 keeps the run
     if is_config:
         run = store.create_run(home, read_config(file, given_fields(options)), state="starting")
     else:

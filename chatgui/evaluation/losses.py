@@ -2,16 +2,21 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
 from chatgui.attention import packed_attention, packs
 from chatgui.errors import ModelError
 from chatgui.models import precision
+from chatgui.ranks import ALONE, Ranks
 from chatgui.tasks import Task
 from chatgui.tokens.batches import collate, micro_batches
 from chatgui.tokens.example import Example, lengths_of
+
+
+class LeftOff(Exception):
+    """The measuring was broken off, because whoever asked for it must leave at once."""
 
 
 def mean_loss(model: Any, task: Task, examples: Sequence[Example], budget_tokens: int) -> float:
@@ -23,9 +28,13 @@ def mean_loss(model: Any, task: Task, examples: Sequence[Example], budget_tokens
 
 
 def measure(
-    model: Any, task: Task, examples: Sequence[Example], budget_tokens: int, wanted_precision: str = "auto"
-) -> tuple[float, dict[str, float]]:
-    """`mean_loss` and the task's metrics beside it."""
+    model: Any, task: Task, examples: Sequence[Example], budget_tokens: int, wanted_precision: str = "auto",
+    ranks: Ranks = ALONE, must_leave: Callable[[], bool] = lambda: False,
+) -> tuple[float, dict[str, float]]:  # fmt: skip
+    """`mean_loss` and the task's metrics beside it. Each of several ranks measures its share and gets the whole.
+
+    Raises LeftOff as soon as `must_leave` says so.
+    """
     import torch
 
     was_training = model.training
@@ -40,13 +49,18 @@ def measure(
         precision(device, wanted_precision),
         packed_attention(model) if packed else nullcontext(),
     ):
-        for part in micro_batches(range(len(examples)), lengths, budget_tokens, packed=packed):
+        for part in micro_batches(ranks.share_of_split(lengths), lengths, budget_tokens, packed=packed):
+            if must_leave():
+                model.train(was_training)
+                raise LeftOff
             batch = collate([examples[index] for index in part], device, packed=packed)
             loss = loss + task.loss(model, batch)
             count += batch.supervised
             tally.update(batch.tally)
     model.train(was_training)
-    mean = loss.item() / max(1, count)
+    sums = ranks.added({"": loss.item(), " ": count, **tally})
+    count = max(1, int(sums.pop(" ")))
+    mean = sums.pop("") / count
     if not math.isfinite(mean):
         raise ModelError("model.not_finite")
-    return mean, {**task.metrics(mean), **{name: total / max(1, count) for name, total in tally.items()}}
+    return mean, {**task.metrics(mean), **{name: total / count for name, total in sums.items()}}

@@ -86,7 +86,7 @@ def circumstances_of(config: RunConfig, device: "torch.device", examples: Sequen
         "python": python_version(),
         **{name: version(name) for name in LIBRARIES},
         "micro_batch_tokens": config.training.micro_batch_tokens,
-        "data": _fingerprint(examples),
+        "data": fingerprint(examples),
     }
 
 
@@ -104,7 +104,7 @@ def _cpu_kind() -> str:
     return f"{torch.backends.cpu.get_cpu_capability()}, {os.cpu_count()}"
 
 
-def _fingerprint(examples: Sequence[Example]) -> str:
+def fingerprint(examples: Sequence[Example]) -> str:
     """Of ids and labels in their order: the position in the data means nothing in other data."""
     digest = hashlib.sha256()
     for example in _with_rivals(examples):

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chatgui.config import RunConfig
-from chatgui.errors import ChatGuiError
+from chatgui.errors import ChatGuiError, RunError
 from chatgui.events import Checkpoint, Event, Finished, Notice, Resumed, Sample, Stage, Step
+from chatgui.ranks import ALONE, Ranks, is_lost_rank
 from chatgui.runs.files import is_full, move_into_place, write_atomically
 from chatgui.runs.journal import Journal
 from chatgui.runs.store import Run, step_of
@@ -46,17 +47,29 @@ def execute(run: Run, on_event: Callable[[Event], None] = lambda event: None) ->
 
     The reason of a failure is in its state and events.
 
-    `on_event` sees every event as well (the terminal prints them).
+    `on_event` sees every event as well (the terminal prints them). A config that asks for several processes is trained
+    by as many, and this one looks after them.
     """
+    with suppress(ChatGuiError):  # a config that cannot be read is told below
+        if (config := run.config.launch).total > 1:
+            from chatgui.runs.launch import launch
+
+            return launch(run, config, on_event)
+    return execute_as(run, ALONE, on_event)
+
+
+def execute_as(run: Run, ranks: Ranks, on_event: Callable[[Event], None] = lambda event: None) -> bool:
+    """Train the run in this process, the first of `ranks`."""
     with Journal(run, on_event) as journal:
         try:
-            return _train(run, journal)
+            return _train(run, journal, ranks)
         except ChatGuiError as error:
             journal.fail(**error.plain())
         except MemoryError:
             journal.fail("run.out_of_memory", {})
         except Exception as error:  # the worker's boundary: whatever it was, the run must say so
-            journal.fail(*_reason(run, error))
+            lost = ranks.count > 1 and is_lost_rank(error)
+            journal.fail(*(("run.rank_lost", {"log": str(run.log)}) if lost else _reason(run, error)))
             _log_traceback(run)
         return False
 
@@ -82,13 +95,14 @@ def _log_traceback(run: Run) -> None:
         traceback.print_exc(file=stream)
 
 
-def _train(run: Run, journal: Journal) -> bool:
+def _train(run: Run, journal: Journal, ranks: Ranks) -> bool:
     config = run.config
     journal.begin()
     journal.emit(Stage("imports"))
     from chatgui.attention import can_pack
     from chatgui.prepare import prepare
     from chatgui.runs.checkpoints import changes_since, circumstances_of
+    from chatgui.runs.launch import Wishes
     from chatgui.training.loop import total_steps, train
 
     journal.track(Trackers(run, config))
@@ -97,6 +111,7 @@ def _train(run: Run, journal: Journal) -> bool:
     if prepared.config != config:  # what the task learnt of the data belongs to the run: a resumed one must not differ
         config = prepared.config
         run.rewrite_config(config)
+    _tell_ranks(ranks, prepared)
     for notice in _notices(prepared):
         journal.emit(notice)
     write_atomically(run.folder / "splits.json", json.dumps(prepared.splits.fingerprints()))
@@ -104,7 +119,7 @@ def _train(run: Run, journal: Journal) -> bool:
     journal.set_state(total_steps=total)
     journal.emit(Stage("model"))
     model = make_model(config, prepared.template, total)
-    circumstances = circumstances_of(config, model.device, prepared.train)
+    circumstances = {**circumstances_of(config, model.device, prepared.train), "processes": ranks.count}
     if not config.task.PADDED and not can_pack(model):
         journal.emit(Notice("training.padded", {}))
     start, before = _last_snapshot(run, journal, model.device)
@@ -114,12 +129,15 @@ def _train(run: Run, journal: Journal) -> bool:
             journal.emit(notice)
     if journal.should_stop():
         return _leave(journal, journal.wish or "keep", start.step if start else 0, 0.0)
+    ranks.from_main(start)
     journal.emit(Stage("training"))
     journal.set_state(state="running")
     asking = _Asking(run, journal, prepared, model, start.step if start else -1)
     if not start:
         asking.before_training()
-    keep = _keeper(run, journal, circumstances)
+    wishes = Wishes(ranks, lambda: (journal.should_stop(), journal.wish))
+    alone = ranks.count == 1
+    keep = _keeper(run, journal, circumstances, (lambda: journal.wish) if alone else (lambda: wishes.told))
 
     def keep_and_ask(snapshot: "Snapshot") -> None:
         keep(snapshot)
@@ -128,13 +146,23 @@ def _train(run: Run, journal: Journal) -> bool:
     try:
         outcome = train(
             model, config.task, prepared.train, prepared.validation, config.training,
-            emit=asking.emit, should_stop=journal.should_stop, keep=keep_and_ask, resume=start,
+            emit=asking.emit, should_stop=wishes.should_stop, keep=keep_and_ask, resume=start, ranks=ranks,
+            must_leave=lambda: alone and journal.terminated,
         )  # fmt: skip
         asking.ask(outcome.steps)
     except _Leave:
         last = journal.last_step
         return _leave(journal, journal.wish or "keep", last.step if last else 0, last.seconds if last else 0.0)
     return _end(run, journal, outcome, model, prepared)
+
+
+def _tell_ranks(ranks: Ranks, prepared: "Prepared") -> None:
+    """The config as it is now, to all ranks. Raises RunError when one of them has other examples."""
+    from chatgui.runs.checkpoints import fingerprint
+
+    ranks.from_main(prepared.config)
+    if ranks.count > 1 and (others := ranks.same(fingerprint(prepared.train))):
+        raise RunError("run.ranks_differ", rank=others[0], source=prepared.config.data.source)
 
 
 def make_probes(prepared: "Prepared") -> "Probes":
@@ -275,11 +303,13 @@ def _finite(loss: float | None) -> float | None:
     return loss if loss is not None and math.isfinite(loss) else None
 
 
-def _keeper(run: Run, journal: Journal, circumstances: Mapping[str, Any]) -> "Callable[[Snapshot], None]":
+def _keeper(
+    run: Run, journal: Journal, circumstances: Mapping[str, Any], told: Callable[[], str | None]
+) -> "Callable[[Snapshot], None]":
     from chatgui.runs.checkpoints import write_checkpoint
 
     def keep(snapshot: "Snapshot") -> None:
-        wish = journal.wish
+        wish = told()
         if wish == "discard":
             return
         run.flush_events()

@@ -3,13 +3,14 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chatgui.config import TrainingConfig
 from chatgui.errors import ModelError
-from chatgui.evaluation.losses import measure
+from chatgui.evaluation.losses import LeftOff, measure
 from chatgui.events import Evaluation, Event, Notice, Step
+from chatgui.ranks import ALONE, Ranks
 from chatgui.tasks import Task
 from chatgui.tokens.batches import plan_epoch
 from chatgui.tokens.example import Example, lengths_of
@@ -64,6 +65,8 @@ class Snapshot:
     looks_without_gain: int = 0
     best_weights: "dict[str, torch.Tensor] | None" = None
     """Only where `training.result` is the best step."""
+    recent: list[float] = field(default_factory=list)
+    """Losses of the last steps, oldest first."""
 
 
 def total_steps(examples: int, config: TrainingConfig) -> int:
@@ -84,6 +87,8 @@ def train(
     should_stop: Callable[[], bool] = lambda: False,
     keep: Callable[[Snapshot], None] | None = None,
     resume: Snapshot | None = None,
+    must_leave: Callable[[], bool] = lambda: False,
+    ranks: Ranks = ALONE,
 ) -> Outcome:
     """Train `model` in place and leave it in evaluation mode.
 
@@ -91,13 +96,14 @@ def train(
     a batch is left out because its loss or gradient is no number, and when memory makes micro-batches smaller.
     `should_stop` is asked after each step. `keep` gets a Snapshot every `checkpoint_steps` and at a stop (it may raise
     to leave at once, without the last evaluation); given back as `resume`, it goes on as if nothing had happened (same
-    machine, threads and versions). Raises ModelError when MOST_SKIPPED batches in a row give no numbers; the weights
-    then are those of the last good step.
+    machine, threads and versions). `must_leave` is asked within an evaluation as well and breaks it off. Each of
+    several `ranks` calls this with the same data. Raises ModelError when MOST_SKIPPED batches in a row give no numbers;
+    the weights then are those of the last good step.
     """
-    loop = _Loop(model, task, train_examples, validation_examples, config, emit, resume)
+    loop = _Loop(model, task, train_examples, validation_examples, config, emit, resume, must_leave, ranks)
     with loop.gradients:
         stopped = loop.run(should_stop, keep)
-    return loop.outcome(stopped)
+    return loop.outcome(stopped, keep)
 
 
 class _Loop:
@@ -106,8 +112,10 @@ class _Loop:
     def __init__(
         self, model: Any, task: Task, examples: Sequence[Example], validation: Sequence[Example],
         config: TrainingConfig, emit: Callable[[Event], None], resume: Snapshot | None,
+        must_leave: Callable[[], bool], ranks: Ranks,
     ) -> None:  # fmt: skip
         self.model, self.task, self.validation, self.config, self.emit = model, task, validation, config, emit
+        self.must_leave, self.ranks = must_leave, ranks
         self.lengths = lengths_of(examples)
         self.total = total_steps(len(examples), config)
         self.weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
@@ -121,7 +129,7 @@ class _Loop:
         self.started = time.monotonic()
         budget, checkpointing = (resume.budget_tokens, bool(resume.checkpointing)) if resume else (0, False)
         self.gradients = Gradients(
-            model, task, examples, config, say=emit, budget_tokens=budget, checkpointing=checkpointing
+            model, task, examples, config, say=emit, budget_tokens=budget, checkpointing=checkpointing, ranks=ranks
         )
         if resume:
             self._restore(resume)
@@ -132,15 +140,15 @@ class _Loop:
 
     def run(self, should_stop: Callable[[], bool], keep: Callable[[Snapshot], None] | None) -> bool:
         """All steps to the end; True when somebody stopped it before."""
-        if self.step == 0:
-            self._look()
+        if self.step == 0 and not self._look() and keep:
+            keep(self._snapshot())
         pause = max(SHORTEST_PAUSE_STEPS, self.total // LOOKS_PER_RUN)
         every, keep_every = self.config.evaluation_steps or pause, self.config.checkpoint_steps or pause
         for indices in _steps(self.lengths, self.config, self.step, self.total):
             self._train_on(indices)
             stopped = should_stop()
             if not stopped and self.step % every == 0 and self.step < self.total:
-                self._look()
+                stopped = not self._look()
             if keep and (stopped or (self.step % keep_every == 0 and self.step < self.total)):
                 keep(self._snapshot())
             if stopped:
@@ -181,12 +189,17 @@ class _Loop:
         )  # fmt: skip
         self.recent = [*self.recent[-19:], computed.loss]
 
-    def _look(self) -> None:
-        """The loss on the validation split, and whether it is the best so far."""
+    def _look(self) -> bool:
+        """The loss on the validation split, and whether it is the best so far. False when it was broken off."""
         if not self.validation:
-            return
-        budget = self.gradients.budget_tokens
-        loss, metrics = measure(self.model, self.task, self.validation, budget, self.config.precision)
+            return True
+        budget, wanted = self.gradients.budget_tokens, self.config.precision
+        try:
+            loss, metrics = measure(
+                self.model, self.task, self.validation, budget, wanted, self.ranks, self.must_leave
+            )  # fmt: skip
+        except LeftOff:
+            return False
         self.emit(Evaluation(self.step, "validation", loss, metrics))
         self.validation_loss = loss
         if loss < self.best_loss - self.config.minimum_gain:
@@ -197,11 +210,13 @@ class _Loop:
             self.best_loss, self.best_step = loss, self.step
             if self.config.result == "best":
                 self.best_weights = {name: weight.detach().cpu().clone() for name, weight in self.weights.items()}
+        return True
 
-    def outcome(self, stopped: bool) -> Outcome:
+    def outcome(self, stopped: bool, keep: Callable[[Snapshot], None] | None) -> Outcome:
         """The last look; then the best weights are put back where they are asked for."""
         seconds = self.seconds
-        self._look()
+        if not self._look() and keep:
+            keep(self._snapshot())
         loss, result_step = self.validation_loss, self.step
         if self.best_weights is not None and self.best_step != self.step:
             self._put(self.best_weights)
@@ -220,7 +235,7 @@ class _Loop:
             [schedule.state_dict() for schedule in self.schedules], random_state(gradients.device),
             budget_tokens=reduced, checkpointing=int(gradients.checkpointing), skipped=self.skipped,
             best_loss=self.best_loss, best_step=self.best_step, looks_without_gain=self.looks_without_gain,
-            best_weights=self.best_weights,
+            best_weights=self.best_weights, recent=list(self.recent),
         )  # fmt: skip
 
     def _restore(self, snapshot: Snapshot) -> None:
@@ -228,10 +243,12 @@ class _Loop:
         parts: list[Any] = [*self.optimizers, *self.schedules]
         for part, state in zip(parts, [*snapshot.optimizers, *snapshot.schedules], strict=True):
             part.load_state_dict(state)
-        for name in ("step", "tokens", "skipped", "best_loss", "best_step", "looks_without_gain", "best_weights"):
+        for name in ("step", "tokens", "skipped", "recent", "best_loss", "best_step", "best_weights"):
             setattr(self, name, getattr(snapshot, name))
+        self.looks_without_gain = snapshot.looks_without_gain
         self.started = time.monotonic() - snapshot.seconds
-        set_random_state(snapshot.random, self.gradients.device)
+        if self.ranks.is_main:  # the others draw from their own
+            set_random_state(snapshot.random, self.gradients.device)
 
     def _put(self, weights: "dict[str, torch.Tensor]") -> None:
         import torch

@@ -13,6 +13,7 @@ from chatgui.attention import packed_attention, packs
 from chatgui.config import TrainingConfig
 from chatgui.events import Notice
 from chatgui.models import precision
+from chatgui.ranks import ALONE, Ranks
 from chatgui.tasks import Task
 from chatgui.tokens.batches import Batch, collate, micro_batches
 from chatgui.tokens.example import Example, lengths_of
@@ -45,6 +46,7 @@ class Gradients:
     def __init__(
         self, model: Any, task: Task, examples: Sequence[Example], config: TrainingConfig, *,
         say: Callable[[Notice], None], budget_tokens: int | None = None, checkpointing: bool = False,
+        ranks: Ranks = ALONE,
     ) -> None:  # fmt: skip
         self.model, self.task, self.examples, self.config, self.say = model, task, examples, config, say
         self.weights = [weight for weight in model.parameters() if weight.requires_grad]
@@ -53,6 +55,7 @@ class Gradients:
         self.budget_tokens = budget_tokens or config.micro_batch_tokens
         self.checkpointing = checkpointing or config.gradient_checkpointing == "on"
         self.packed = packs(model, task)
+        self.ranks = ranks
         self._batch: Batch | None = None
         self._undo: list[Callable[[], Any]] = []
 
@@ -71,19 +74,25 @@ class Gradients:
             undo()
 
     def compute(self, indices: Sequence[int], step: int) -> Computed:
-        """Gradients of the mean over all labels of the step, whatever its micro-batches; the weights' `grad` hold them.
+        """Gradients of the mean over all labels of the step, whatever its micro-batches and ranks; the weights' `grad`
+        hold them.
 
         When memory runs out, the same step is computed again in smaller micro-batches, with the same random numbers.
         Raises what torch raised when not even a single example fits.
         """
         state = random_state(self.device)
         while True:
+            failure: Exception = MemoryError()  # of another rank
             try:
-                return self._compute(indices)
+                loss, tally = self._pass(indices)
+                full = False
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
                 failure = error.with_traceback(None)  # its frames hold the tensors that are in the way
+                full = True
+            if not self.ranks.any(full):
+                return self._joined(indices, loss, tally)
             for weight in self.weights:
                 weight.grad = None
             self._batch = None
@@ -95,12 +104,13 @@ class Gradients:
                 raise failure
             set_random_state(state, self.device)
 
-    def _compute(self, indices: Sequence[int]) -> Computed:
+    def _pass(self, indices: Sequence[int]) -> "tuple[torch.Tensor, Counter[str]]":
+        """Gradients of this rank's share of the mean loss; the share, and what the task has counted."""
         import torch
 
         self.model.train()
-        batches = [self._collate(part) for part in self._parts(indices)]
-        supervised = max(1, sum(batch.supervised for batch in batches))
+        batches = [self._collate(part) for part in self._parts(self._shares(indices)[self.ranks.rank])]
+        supervised = self._supervised(indices)
         total = torch.zeros((), device=self.device)
         with packed_attention(self.model) if self.packed else nullcontext():
             for batch in batches:
@@ -109,13 +119,28 @@ class Gradients:
                     loss = self.task.loss(self.model, batch) / supervised
                 loss.backward()
                 total += loss.detach()
-        grad_norm = torch.nn.utils.clip_grad_norm_(self.weights, self.config.max_grad_norm)
         tally: Counter[str] = Counter()
         for batch in batches:
             tally.update(batch.tally)
-        metrics = {name: value / supervised for name, value in tally.items()}
-        mean, norm = torch.stack([total, grad_norm]).tolist()  # the one time a step waits for the device
-        return Computed(mean, norm, sum(batch.tokens for batch in batches), metrics)
+        return total, tally
+
+    def _joined(self, indices: Sequence[int], loss: "torch.Tensor", tally: "Counter[str]") -> Computed:
+        """The step as all ranks have computed it together."""
+        import torch
+
+        self.ranks.add_gradients(self.weights)
+        grad_norm = torch.nn.utils.clip_grad_norm_(self.weights, self.config.max_grad_norm)
+        mean, norm = torch.stack([loss, grad_norm]).tolist()  # the one time a step waits for the device
+        sums = self.ranks.added({"": mean, **tally})
+        mean = sums.pop("")
+        metrics = {name: value / self._supervised(indices) for name, value in sums.items()}
+        return Computed(mean, norm, sum(self.lengths[index] for index in indices), metrics)
+
+    def _supervised(self, indices: Sequence[int]) -> int:
+        return max(1, sum(self.examples[index].supervised for index in indices))
+
+    def _shares(self, indices: Sequence[int]) -> list[list[int]]:
+        return self.ranks.shares(indices, self.lengths)
 
     def _parts(self, indices: Sequence[int]) -> list[list[int]]:
         return list(micro_batches(indices, self.lengths, self.budget_tokens, packed=self.packed))
@@ -126,7 +151,7 @@ class Gradients:
 
     def _shrink(self, indices: Sequence[int], step: int) -> bool:
         """Make the next try smaller and say so; False when there is nothing left to make smaller."""
-        parts = self._parts(indices)
+        parts = [part for share in self._shares(indices) for part in self._parts(share)]
         if max(map(len, parts)) > 1:
             before = self.budget_tokens
             largest = max(sum(self.lengths[index] for index in part) for part in parts if len(part) > 1)

@@ -22,6 +22,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     ),
     "regularisation": ("training.label_smoothing", "training.neftune", "training.dropout"),
     "precision": ("training.precision", "training.gradient_checkpointing"),
+    "launch": ("launch.",),
     "model": ("model.",),
 }  # fmt: skip
 """Beginnings of the names in each section of Advanced, in the order on screen; the first that fits counts."""
