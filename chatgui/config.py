@@ -105,13 +105,13 @@ class LaunchConfig(Config):
 
     processes: int = Field(1, ge=1, le=64)
     """Processes of each machine that share every step: one for each of its GPUs. The curve stays the same."""
-    machines: int = Field(1, ge=1, le=512)
+    machines: Annotated[int, Elsewhere()] = Field(1, ge=1, le=512)
     """Machines that train together. Each runs the same command with its own machine_rank."""
-    machine_rank: int = Field(0, ge=0, le=511)
+    machine_rank: Annotated[int, Elsewhere()] = Field(0, ge=0, le=511)
     """Number of this machine; machine 0 keeps the run."""
-    main_address: str | None = None
+    main_address: Annotated[str | None, Elsewhere()] = None
     """Name or address of machine 0, as the others reach it."""
-    main_port: int = Field(29500, ge=1024, le=65535)
+    main_port: Annotated[int, Elsewhere()] = Field(29500, ge=1024, le=65535)
     """Port on machine 0 through which the machines find each other."""
 
     @property

@@ -23,12 +23,17 @@ TEMPLATE = (
 )
 
 
+BY_NAME_ONLY = ("quantized", "fresh")
+"""Marks of tests that run when they are asked for only: bitsandbytes slows every import of peft, and a new environment
+takes minutes to install."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What needs bitsandbytes runs when it is asked for by name only: the library slows every import of peft."""
-    if "quantized" not in config.option.markexpr:
-        aside = [item for item in items if item.get_closest_marker("quantized")]
-        config.hook.pytest_deselected(items=aside)
-        items[:] = [item for item in items if item not in aside]
+    """Leave out what runs when it is asked for by name only."""
+    unasked = [mark for mark in BY_NAME_ONLY if mark not in config.option.markexpr]
+    aside = [item for item in items if any(item.get_closest_marker(mark) for mark in unasked)]
+    config.hook.pytest_deselected(items=aside)
+    items[:] = [item for item in items if item not in aside]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,14 +10,21 @@ import warnings
 from pathlib import Path
 
 from chatgui import __version__
-from chatgui.cli import data, product, replies, runs, search, training
+from chatgui.cli import data, product, replies, runs, search, space, training
 from chatgui.cli.flags import LANGUAGE, Commands
 from chatgui.errors import ChatGuiError
 from chatgui.runs import store
 from chatgui.text import say
 
-GROUPS = (data, training, runs, replies, product, search)
+GROUPS = (data, training, runs, replies, product, search, space)
 """Files of this folder, in the order of `chatgui --help`."""
+
+
+def home_of(arguments: list[str]) -> Path:
+    """The home that a command line names, before anything else of it is read."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--home")
+    return store.home_folder(parser.parse_known_args(arguments)[0].home)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,8 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = Commands(parser)
     ui = commands.add("ui", _ui, prints=False)
     ui.add_argument("--host", default="127.0.0.1")
-    ui.add_argument("--port", type=int, default=7860)
+    ui.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT") or 7860))
     ui.add_argument("--auth", metavar="USER:PASSWORD")
+    ui.add_argument("--review-only", action="store_true", help=say("cli.review_only", LANGUAGE))
     ui.add_argument(
         "--data-folder", metavar="DIR", type=Path, action="append", default=[], help=say("cli.data_folder", LANGUAGE)
     )
@@ -62,6 +70,6 @@ def _ui(options: argparse.Namespace) -> int:
 
     serve(
         home=store.home_folder(options.home), host=options.host, port=options.port, auth=options.auth,
-        data_folders=options.data_folder,
+        data_folders=options.data_folder, review_only=options.review_only,
     )  # fmt: skip
     return 0

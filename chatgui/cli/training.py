@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -28,6 +29,8 @@ def add(commands: Commands) -> None:
 def _train(options: argparse.Namespace) -> int:
     from chatgui.runs.execute import execute
 
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # each process would begin a run of its own
+        raise ConfigError("cli.launched_by_hand")
     home = store.home_folder(options.home)
     file = Path(options.config)
     is_config = file.suffix in (".yaml", ".yml") or (file.is_file() and file.name != "state.json")

@@ -59,7 +59,8 @@ class Journal:
         self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> "Journal":
-        self._handlers = {number: signal.signal(number, self._hear) for number in SIGNALS}
+        if threading.current_thread() is threading.main_thread():  # no other may listen
+            self._handlers = {number: signal.signal(number, self._hear) for number in SIGNALS}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -5,6 +5,7 @@ new server finds it through `state.json`. A spare worker stands ready with its i
 on its standard input; it leaves when that closes.
 """
 
+import contextvars
 import logging
 import os
 import signal
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,13 +37,17 @@ MOST_OUTPUT_BYTES = 2**20
 SPARE_AFTER_SECONDS = 20
 """Quiet time after a run before the next worker warms up: its imports would slow the first replies of the chat."""
 log = logging.getLogger(__name__)
+Trainer = Callable[[Run], object]
+"""Trains a run to its end, and does not raise."""
 
 
 class TrainingThread:
     """Runs the queue of one home. Only the owner of the home's lock does; other servers read and wait for it."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, trainer: Trainer | None = None) -> None:
+        """`trainer` trains in the place of worker processes, where the machine does not let them have its GPU."""
         self.home = home
+        self.trainer = trainer
         self._lock = FileLock(home / "server.lock", thread_local=False)  # taken in our thread, given back by `close`
         self._wake = threading.Event()
         self._closing = False
@@ -49,6 +55,7 @@ class TrainingThread:
         self._spare: Worker | None = None
         self._workers: list[Worker] = []
         self._trouble = ""
+        self._asker: contextvars.Context | None = None
         self._thread = threading.Thread(target=self._work, name="training", daemon=True)
 
     def start(self) -> None:
@@ -56,7 +63,8 @@ class TrainingThread:
         self._thread.start()
 
     def wake(self) -> None:
-        """Look at the queue now."""
+        """Look at the queue now, on behalf of whoever caused the event that calls this."""
+        self._asker = contextvars.copy_context()
         self._wake.set()
 
     def close(self) -> None:
@@ -131,7 +139,7 @@ class TrainingThread:
             busy = True  # a spare that did its imports now would take a core from the first steps of this run
         if busy:
             self._quiet_since = time.monotonic()
-        elif self._spare is None and time.monotonic() > self._quiet_since + SPARE_AFTER_SECONDS:
+        elif not (self.trainer or self._spare) and time.monotonic() > self._quiet_since + SPARE_AFTER_SECONDS:
             self._spare = start_worker(self.home)
 
     def _rest_after_failure(self) -> None:
@@ -149,6 +157,15 @@ class TrainingThread:
             run.set_state(state=name, message=message, stage="")
 
     def _launch(self, run: Run) -> None:
+        if self.trainer:
+            if self._asker is None:
+                return  # whoever wants it has to ask for it again: what the trainer needs is lent to them
+            asker, self._asker = self._asker, None
+            run.claim(os.getpid())
+            asker.run(self.trainer, run)
+            if _state(run) and run.state().state in LIVE:  # it was ended without a word: out of time, out of quota
+                run.set_state(state="interrupted", message={"key": "run.interrupted", "values": {}}, stage="")
+            return
         worker = self._spare if self._spare and self._spare.process.poll() is None else start_worker(self.home)
         self._spare = None
         self._workers.append(replace(worker, run=run))

@@ -24,7 +24,7 @@ from chatgui.runs.reports import Job, Reports, unmeasured
 from chatgui.runs.search import Range, Search, SearchConfig, create_search
 from chatgui.runs.searching import Searches
 from chatgui.runs.store import LIVE, Run, create_run, find_run, list_runs
-from chatgui.runs.worker import TrainingThread
+from chatgui.runs.worker import Trainer, TrainingThread
 from chatgui.training.forecast import Forecast
 
 if TYPE_CHECKING:
@@ -40,13 +40,18 @@ PAIRS_KEPT = 2
 class Workspace:
     """The runs of one home. Safe to use from several threads."""
 
-    def __init__(self, home: Path, data_folders: Sequence[Path] | None = None) -> None:
+    def __init__(
+        self, home: Path, data_folders: Sequence[Path] | None = None, *, review_only: bool = False,
+        trainer: Trainer | None = None,
+    ) -> None:  # fmt: skip
         """`data_folders` are open to whoever uses the page, beside samples and uploads; None opens all the disk.
+        With `review_only` nothing is trained, measured or taken in: a page that is open to everybody.
 
         Raises RunError when the home cannot be written.
         """
         self.home = home
         self.data_folders = data_folders
+        self.review_only = review_only
         try:
             (home / "runs").mkdir(parents=True, exist_ok=True)
             (home / "uploads").mkdir(exist_ok=True)
@@ -54,7 +59,7 @@ class Workspace:
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except OSError as error:
             raise RunError("run.cannot_write", path=str(home), reason=error.strerror or str(error)) from error
-        self.training = TrainingThread(home)
+        self.training = TrainingThread(home, trainer)
         self.searches = Searches()
         self.engine = Engine()
         """Makes every reply of this process."""
@@ -76,16 +81,23 @@ class Workspace:
         self._found = lru_cache(maxsize=4)(self._find)
         self._templates = lru_cache(maxsize=8)(_load_template)
 
+    def must_be_whole(self) -> None:
+        """Raises RunError where everybody may come in and only look, chat and vote."""
+        if self.review_only:
+            raise RunError("space.review_only")
+
     def foresee(self, config: RunConfig) -> Forecast:
         """What a run of `config` would need, from real steps in a worker process. A run of it keeps it beside the fact.
 
         Raises what the run would raise.
         """
+        self.must_be_whole()
         made = self._forecasts[config.model_dump_json()] = ask(self.training.lend_worker(), config)
         return made
 
     def start_run(self, config: RunConfig) -> Run:
         """Queue a run; the training thread takes it as soon as no other is live. Raises DataError for closed data."""
+        self.must_be_whole()
         self.check_source(config.data)
         run = create_run(self.home, config)
         if made := self._forecasts.get(config.model_dump_json()):
@@ -95,6 +107,7 @@ class Workspace:
 
     def start_search(self, config: RunConfig, settings: SearchConfig, ranges: tuple[Range, ...]) -> Search:
         """Begin a search around `config`. Raises DataError for closed data, ConfigError for a range not allowed."""
+        self.must_be_whole()
         self.check_source(config.data)
         search = create_search(self.home, config, settings, ranges)
         self.searches.start(search)
@@ -102,6 +115,7 @@ class Workspace:
 
     def resume_run(self, run: Run) -> None:
         """Queue an ended run again; it goes on from its last checkpoint. Raises RunError while it is live."""
+        self.must_be_whole()
         run.reopen(resume=True)
         for key in [key for key in self._pairs if key[0] == run.id]:
             self._pairs.pop(key, None)
@@ -190,6 +204,7 @@ class Workspace:
 
     def keep_uploads(self, files: Sequence[Path]) -> Path:
         """The folder of copies of some uploaded files, which is one dataset."""
+        self.must_be_whole()
         digest = hashlib.sha256()
         for file in files:
             with file.open("rb") as stream:

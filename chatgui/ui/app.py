@@ -21,12 +21,14 @@ from chatgui.fields import knobs
 from chatgui.runs.store import home_folder
 from chatgui.runs.workspace import Workspace
 from chatgui.server import LOOPBACK, may_serve, router
-from chatgui.ui import live
+from chatgui.ui import live, space
 from chatgui.ui.session import QUIET, Selection, Session, bind, label, translations
 from chatgui.ui.tabs import apply, chat, dataset, review, runs, train, trial
 from chatgui.ui.theme import HEAD, STYLE, theme
 
 TABS: tuple[ModuleType, ...] = (dataset, train, chat, trial, review, apply, runs)
+OPEN_TABS: tuple[ModuleType, ...] = (chat, review)
+"""Those of a page that is for review only: what is not there can be called by nobody."""
 UPLOAD_LIMIT = "500mb"
 
 
@@ -49,9 +51,13 @@ def build(workspace: Workspace) -> gr.Blocks:
         selection = gr.State(Selection())
         remembered = gr.BrowserState({}, storage_key="chatgui", secret="chatgui")  # both fixed, or a restart forgets
         status = live.status_line(workspace)
-        with gr.Tabs(selected=TABS[0].__name__.rpartition(".")[2], elem_id="tabs") as tabs:
+        shown = OPEN_TABS if workspace.review_only else TABS
+        if workspace.review_only:
+            gr.Markdown(label("space.review_only"), elem_id="review-only")
+            space.draw_refusals(workspace)
+        with gr.Tabs(selected=shown[0].__name__.rpartition(".")[2], elem_id="tabs") as tabs:
             session = Session(workspace, selection, tabs, page)
-            for tab in TABS:
+            for tab in shown:
                 name = tab.__name__.rpartition(".")[2]
                 with gr.Tab(label(tab.TITLE), id=name, elem_id=f"tab-{name}", render_children=True):
                     tab.build(session)
@@ -84,12 +90,14 @@ def _open_live_run(workspace: Workspace, language: str, selection: Selection) ->
 
 def make_demo(home: Path | None = None) -> gr.Blocks:
     """The page over a home (the usual one by default), not yet served."""
-    return _open(home or home_folder())[1]
+    return _open(home or home_folder(), space.open_to_all(None))[1]
 
 
 @lru_cache
-def _open(home: Path) -> tuple[Workspace, gr.Blocks]:
-    workspace = Workspace(home, data_folders=() if "SPACE_ID" in os.environ else None)
+def _open(home: Path, review_only: bool) -> tuple[Workspace, gr.Blocks]:
+    workspace = Workspace(
+        home, data_folders=() if space.here() else None, review_only=review_only, trainer=space.gpu_trainer()
+    )
     return workspace, build(workspace)
 
 
@@ -103,12 +111,14 @@ def launch_options() -> dict[str, Any]:
 
 
 def serve(
-    home: Path, host: str = "127.0.0.1", port: int = 7860, auth: str | None = None, data_folders: Sequence[Path] = ()
-) -> None:
+    home: Path, host: str = "127.0.0.1", port: int = 7860, auth: str | None = None, data_folders: Sequence[Path] = (),
+    review_only: bool = False,
+) -> None:  # fmt: skip
     """Open the workspace and serve its page until interrupted.
 
     With a login, as on a Space, the page reads only samples, uploads and `data_folders`; so it does when these are
-    given. Without, it is for whoever sits at the machine and may read all of their files.
+    given. Without, it is for whoever sits at the machine and may read all of their files. With `review_only`, and on a
+    Space without a login, everybody may chat, compare and vote, and nothing else.
 
     Raises ConfigError for an address that others can reach without a login, and RunError for a home that cannot be
     written.
@@ -116,20 +126,23 @@ def serve(
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    on_space = "SPACE_ID" in os.environ
+    on_space = space.here()
     auth = auth or os.environ.get("CHATGUI_AUTH")  # a Space keeps it as a secret
-    if (on_space or host not in LOOPBACK) and not auth:
+    review_only = review_only or space.open_to_all(auth)
+    if host not in LOOPBACK and not (auth or review_only):
         raise ConfigError("page.needs_auth", host=host)
     if auth and ":" not in auth:
         raise ConfigError("page.bad_auth")
-    workspace, page = _open(home)
-    if auth or on_space or data_folders:
+    workspace, page = _open(home, review_only)
+    if auth or on_space or review_only or data_folders:
         workspace.data_folders = tuple(data_folders)
-    workspace.training.start()
+    if not review_only:
+        workspace.training.start()
     try:
         web, _, _ = page.queue(max_size=64, default_concurrency_limit=4).launch(
             server_name="0.0.0.0" if on_space else host, server_port=port,
             auth=tuple(auth.split(":", 1)) if auth else None, prevent_thread_lock=True, **launch_options(),
+            **(space.CLOSED if review_only else {}),
         )  # fmt: skip
     except OSError as error:
         workspace.training.close()

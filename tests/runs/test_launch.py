@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -112,3 +113,12 @@ def test_several_machines_find_each_other_by_accelerates_own_options() -> None:
 def test_machines_that_cannot_meet_are_refused(values: dict[str, object], sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         build_flat(RunConfig, values)
+
+
+def test_a_launch_by_hand_is_refused(
+    chatgui: Callable[..., "subprocess.CompletedProcess[str]"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    done = chatgui("train", "config.yaml")
+    assert done.returncode == 2
+    assert "give --launch.processes" in done.stderr

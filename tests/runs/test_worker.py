@@ -12,6 +12,7 @@ import pytest
 from chatgui.config import RunConfig
 from chatgui.errors import RunError
 from chatgui.events import Resumed, Step
+from chatgui.runs.execute import execute
 from chatgui.runs.store import ENDED, Run, create_run
 from chatgui.runs.worker import POLL_SECONDS, TrainingThread, start_worker
 from chatgui.text import say
@@ -185,3 +186,18 @@ def test_the_next_spare_does_not_do_its_imports_while_a_run_takes_its_first_step
     wait_until(lambda: thread._workers)
     time.sleep(3 * POLL_SECONDS)
     assert thread._spare is None
+
+
+def test_another_trainer_takes_the_place_of_workers(home: Path, make_config: Make) -> None:
+    """As on ZeroGPU: not in a main thread, and on behalf of whoever asks."""
+    home.mkdir()
+    thread = TrainingThread(home, execute)
+    thread.start()
+    run = create_run(home, make_config())
+    time.sleep(3 * POLL_SECONDS)
+    assert run.state().state == "queued", "nobody has asked for it"
+    thread.wake()
+    wait_until(lambda: has_ended(run))
+    thread.close()
+    assert (run.state().state, run.state().step, run.has_model) == ("finished", 3, True)
+    assert thread._workers == []

@@ -28,6 +28,7 @@ from chatgui.generation.transcript import (
 )
 from chatgui.runs.workspace import Workspace
 from chatgui.text import say
+from chatgui.ui import space
 from chatgui.ui.form import component
 from chatgui.ui.run_names import answering_runs
 from chatgui.ui.session import QUIET, Selection, Session, bind, label
@@ -95,8 +96,10 @@ def build(session: Session) -> None:
     followed, prompts = gr.State(None), gr.State(())
     remembered = gr.BrowserState({}, storage_key="chatgui_chat", secret="chatgui")  # both fixed, else a restart forgets
     with gr.Column(visible=False, elem_id="chat-empty") as empty:
-        gr.Markdown(label("chat.no_run"))
-        to_train = gr.Button(label("chat.to_train"), variant="primary", elem_id="chat-to-train")
+        gr.Markdown(label("space.no_run" if workspace.review_only else "chat.no_run"))
+        to_train = gr.Button(
+            label("chat.to_train"), variant="primary", elem_id="chat-to-train", visible=not workspace.review_only
+        )
     with gr.Column(visible=False, elem_id="chat") as main:
         with gr.Row(elem_id="chat-head"):
             chooser = gr.Dropdown([], label=label("chat.run"), scale=3, min_width=300, elem_id="chat-run")
@@ -143,7 +146,7 @@ def build(session: Session) -> None:
     outputs = list(screen)
 
     def answer(event: Any) -> None:
-        answered = event.success(bind(reply, workspace), [talk, turn], outputs, **MODEL)
+        answered = event.success(bind(space.on_gpu(reply, workspace)), [talk, turn], outputs, **MODEL)
         answered.failure(bind(withdraw), [talk, turn], outputs, **QUIET)
 
     gr.on(

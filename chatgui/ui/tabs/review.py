@@ -285,6 +285,7 @@ def hand_over(
 
 def score(workspace: Workspace, language: str, query: dict[str, Any]) -> dict[str, Any]:
     """Have the scorecard made, in a process that goes on whatever becomes of this page."""
+    workspace.must_be_whole()
     run = workspace.run(str(query.get("run")))
     run.result_folder()
     start_scoring(run)
