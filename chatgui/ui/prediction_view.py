@@ -67,17 +67,27 @@ def metrics(scores: Mapping[str, Any], title: str, language: str) -> str:
     if not scores:
         return f"<h4>{html.escape(title)}</h4><p>{say('try.base_cannot', language)}</p>"
     facts = "".join(
-        f"<div><dt>{name}</dt><dd>{scores[name]:.4f}</dd></div>"
+        f"<div><dt>{say(f'score.{name}', language)}</dt><dd>{scores[name]:.4f}</dd></div>"
         for name in (*NUMBERS, "precision", "recall", "f1")
         if isinstance(scores.get(name), float)
     )
-    table = scores.get("entities") or scores.get("classes") or {}
-    head = "".join(f"<th>{name}</th>" for name in COLUMNS)
+    rows = _table(scores.get("entities") or scores.get("classes") or {}, language)
+    if scores.get("tokens"):
+        rows += (
+            f"<details><summary>{say('score.by_tag', language)}</summary>{_table(scores['tokens'], language)}</details>"
+        )
+    return f'<h4>{html.escape(title)}</h4><dl class="ready">{facts}</dl>{rows}'
+
+
+def _table(table: Mapping[str, Mapping[str, float]], language: str) -> str:
+    """Precision, recall, F1 and support, a label or type a line."""
+    if not table:
+        return ""
+    head = "".join(f"<th>{say(f'score.{name}', language)}</th>" for name in COLUMNS)
     body = "".join(
         f"<tr><th>{html.escape(name)}</th>"
         + "".join(f"<td>{row[column]:.4f}</td>" for column in COLUMNS[:3])
         + f"<td>{row['support']}</td></tr>"
         for name, row in table.items()
     )
-    rows = f'<div class="scroll"><table class="scores"><tr><th></th>{head}</tr>{body}</table></div>' if table else ""
-    return f'<h4>{html.escape(title)}</h4><dl class="ready">{facts}</dl>{rows}'
+    return f'<div class="scroll"><table class="scores"><tr><th></th>{head}</tr>{body}</table></div>'

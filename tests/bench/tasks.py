@@ -336,7 +336,7 @@ def _films(root: Path, evenly: bool) -> tuple[list[Choice], list[Choice]]:
                 )
         return rows
 
-    return offers(rng.sample(events[False], 5000), 1), offers(rng.sample(events[True], 200), NEGATIVES)
+    return offers(rng.sample(events[False], 3000), 1), offers(rng.sample(events[True], 200), NEGATIVES)
 
 
 def pairs_of(name: str) -> Callable[[Path], tuple[Sequence[Item], Sequence[Item]]]:
@@ -363,7 +363,7 @@ FULL = {"adapter": {"kind": "full"}}
 PAIRS = {"adapter": {"kind": "lora", "rank": 16}, "task": {"kind": "preference"},
          "training": {"epochs": 4, "learning_rate": 2e-3, "batch_size": 16, "max_length_tokens": 256}}  # fmt: skip
 RANKS = ("auc", "ndcg@10", "hit_rate@10", "mrr")
-FILMS = {**FULL, "task": {"kind": "ranking", "history_items": 4},
+FILMS = {**FULL, "task": {"kind": "ranking", "history_items": 3},
          "training": {"epochs": 1, "learning_rate": 1.5e-3, "batch_size": 64}}  # fmt: skip
 TASKS = {
     "banking77": Bench(

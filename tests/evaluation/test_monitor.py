@@ -1,7 +1,5 @@
-import http.server
-import json
 import random
-import threading
+from dataclasses import asdict
 from datetime import date, timedelta
 from typing import Any
 
@@ -9,6 +7,7 @@ import pytest
 
 from chatgui.errors import DataError
 from chatgui.evaluation.monitor import Alert, Rule, Seen, alerts, daily, send, stamp
+from tests.hook import listening
 
 START = date(2026, 1, 1)
 SURGES = {(30, "delivery"), (31, "delivery"), (45, "product")}
@@ -67,24 +66,14 @@ def test_a_row_without_a_time_is_told_with_its_columns() -> None:
 
 
 def test_an_alert_reaches_the_webhook_as_json() -> None:
-    got: list[Any] = []
-
-    class Hook(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *arguments: Any) -> None:
-            pass
-
     alert = Alert("2026-01-05", "product", 0.7, 0.2, 0.4, 40)
-    with http.server.HTTPServer(("127.0.0.1", 0), Hook) as server:
-        thread = threading.Thread(target=server.handle_request)
-        thread.start()
-        send(alert, f"http://127.0.0.1:{server.server_port}/hook")
-        thread.join()
-    assert got[0]["topic"] == "product"
+    with listening() as (address, got):
+        send(alert, address)
+    assert got == [asdict(alert)]
+
+
+def test_no_webhook_is_named_by_default() -> None:
+    assert Rule().webhook == ""
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "http://127.0.0.1:9/x"])

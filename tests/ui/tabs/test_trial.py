@@ -13,6 +13,7 @@ from chatgui.runs.workspace import Workspace
 from chatgui.text import say
 from chatgui.ui.session import Selection
 from chatgui.ui.tabs import apply, trial
+from tests.hook import listening
 from tests.test_predict import CHOICES, LABELS, TAGS, trained
 
 
@@ -65,10 +66,11 @@ def test_a_table_is_predicted_and_can_be_taken_home(workspace: Workspace, runs: 
 
 def test_both_models_are_judged_with_table_and_confusion(workspace: Workspace, runs: dict[str, str]) -> None:
     base, tuned, _, tuned_figure = trial.judge_run(workspace, "en", runs["classification"])
-    assert "macro_f1" in base and "1.0000" in tuned
+    assert "Macro F1" in base and "1.0000" in tuned
     assert tuned_figure["value"].data[0].type == "heatmap"
     tables = trial.judge_run(workspace, "zh", runs["tagging"])
-    assert "PER" in tables[1] and tables[3]["visible"] is False
+    assert "PER" in tables[1] and "micro avg" in tables[1] and tables[3]["visible"] is False
+    assert "B-PER" in tables[1].partition("<details>")[2]
 
 
 def test_the_fields_are_named_after_what_the_run_reads(workspace: Workspace, runs: dict[str, str]) -> None:
@@ -77,24 +79,36 @@ def test_the_fields_are_named_after_what_the_run_reads(workspace: Workspace, run
     assert trial.fields_of(workspace, "en", runs["tagging"])[1]["visible"] is False
 
 
+def stream(file: Path, days: range, surge: int) -> str:
+    """Ten texts a day on one topic, a tenth of them bad; eight on the day of the surge."""
+    rows = [
+        f"{'bad' if number < (8 if day == surge else 1) else 'good'} {number % 6},2026-01-{day:02d},x"
+        for day in days for number in range(10)
+    ]  # fmt: skip
+    file.write_text("\n".join(["text,time,topic", *rows]), encoding="utf-8")
+    return str(file)
+
+
 def test_the_stream_grows_and_its_alert_is_in_the_log(
     workspace: Workspace, runs: dict[str, str], tmp_path: Path
 ) -> None:
-    rows = ["text,time,topic"]
-    for day in range(1, 11):
-        for number in range(10):
-            bad = number < (8 if day == 9 else 1)
-            rows.append(f"{'bad' if bad else 'good'} {number % 6},2026-01-{day:02d},x")
-    file = tmp_path / "stream.csv"
-    file.write_text("\n".join(rows), encoding="utf-8")
-    seen, figure, record = apply.watch(workspace, "en", runs["classification"], (), str(file), "bad", 3, 14, "")
+    file = stream(tmp_path / "stream.csv", range(1, 11), 9)
+    seen, figure, record = apply.watch(workspace, "en", runs["classification"], (), file, "bad", 3, 14, "")
     assert len(seen) == 100
     assert figure["visible"] is True
     assert record.count("<li>") == 1 and "2026-01-09" in record
-    grown, _, _ = apply.watch(workspace, "en", runs["classification"], seen, str(file), "bad", 3, 14, "")
+    grown, _, _ = apply.watch(workspace, "en", runs["classification"], seen, file, "bad", 3, 14, "")
     assert len(grown) == 200
     with pytest.raises(DataError, match="good"):
-        apply.watch(workspace, "en", runs["classification"], (), str(file), "negative", 3, 14, "")
+        apply.watch(workspace, "en", runs["classification"], (), file, "negative", 3, 14, "")
+
+
+def test_the_webhook_hears_of_each_alert_once(workspace: Workspace, runs: dict[str, str], tmp_path: Path) -> None:
+    first, second = stream(tmp_path / "a.csv", range(1, 11), 9), stream(tmp_path / "b.csv", range(11, 21), 15)
+    with listening() as (address, got):
+        seen, _, _ = apply.watch(workspace, "en", runs["classification"], (), first, "bad", 3, 14, address)
+        apply.watch(workspace, "en", runs["classification"], seen, second, "bad", 3, 14, address)
+    assert [alert["day"] for alert in got] == ["2026-01-09", "2026-01-15"]
 
 
 def test_the_assistant_shows_its_sources_or_hands_over(workspace: Workspace, tmp_path: Path) -> None:
