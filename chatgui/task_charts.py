@@ -9,6 +9,8 @@ from chatgui.text import DEFAULT_LANGUAGE, say
 
 MOST_LABELS = 20
 """Rows and columns of a confusion matrix that a person can read; of more labels the most confused are shown."""
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+"""Of the topics, so that they are told apart in greyscale."""
 MARGIN = {"l": 90, "r": 20, "t": 40, "b": 70}
 
 
@@ -43,28 +45,36 @@ def share_figure(
     table: Mapping[str, Mapping[date, Counter[str]]], label: str, marked: Sequence[tuple[str, str]],
     language: str = DEFAULT_LANGUAGE,
 ) -> dict[str, Any]:  # fmt: skip
-    """The share of one label by day, a line a topic; `marked` (day, topic) are the alerts."""
-    dashes = ("solid", "dash", "dot", "dashdot", "longdash")
-    traces = []
-    for place, (topic, days) in enumerate(sorted(table.items())):
-        ordered = sorted(days)
-        share = [days[day][label] / days[day].total() for day in ordered]
-        hit = [(day.isoformat(), topic) in set(marked) for day in ordered]
-        traces.append(
-            {
-                "type": "scatter", "mode": "lines+markers", "name": topic, "x": [day.isoformat() for day in ordered],
-                "y": share, "line": {"width": 2, "dash": dashes[place % len(dashes)]},
-                "marker": {
-                    "size": [13 if each else 5 for each in hit],
-                    "symbol": ["x" if each else "circle" for each in hit],
-                },
-            }
-        )  # fmt: skip
+    """The share of each label by day, a line a topic and label; `marked` (day, topic) are the alerts.
+
+    The lines of `label` are drawn; those of the others wait in the legend for a click.
+    """
+    others = sorted({name for days in table.values() for counts in days.values() for name in counts} - {label})
+    traces = [
+        _share_line(topic, days, name, place, set(marked) if name == label else set(), name == label)
+        for name in (label, *others)
+        for place, (topic, days) in enumerate(sorted(table.items()))
+    ]
     return {
         "data": traces,
         "layout": {
-            "title": {"text": say("figure.share", language, label=label)}, "margin": MARGIN, "height": 360,
+            "title": {"text": say("figure.share", language, label=label)}, "margin": MARGIN, "height": 400,
             "yaxis": {"tickformat": ".0%", "rangemode": "tozero"}, "hovermode": "x unified",
             "legend": {"orientation": "h", "y": -0.2},
+        },
+    }  # fmt: skip
+
+
+def _share_line(
+    topic: str, days: Mapping[date, Counter[str]], label: str, place: int, marked: set[tuple[str, str]], drawn: bool
+) -> dict[str, Any]:
+    ordered = sorted(days)
+    hit = [(day.isoformat(), topic) in marked for day in ordered]
+    return {
+        "type": "scatter", "mode": "lines+markers", "name": f"{topic}: {label}",
+        "x": [day.isoformat() for day in ordered], "y": [days[day][label] / days[day].total() for day in ordered],
+        "visible": True if drawn else "legendonly", "line": {"width": 2, "dash": DASHES[place % len(DASHES)]},
+        "marker": {
+            "size": [13 if each else 5 for each in hit], "symbol": ["x" if each else "circle" for each in hit],
         },
     }  # fmt: skip

@@ -109,8 +109,8 @@ def support(
         raise DataError("apply.no_documents")
     if not question.strip():
         raise DataError("data.empty_field", field="question")
-    began = time.monotonic()
     library = workspace.library(tuple(files))
+    began = time.monotonic()
     hits = library.search(question, build_config(Retrieval, {"passages": int(passages), "threshold": threshold}))
     milliseconds = f"{1000 * (time.monotonic() - began):.0f}"
     spent = f"<p><small>{say('apply.found_in', language, milliseconds=milliseconds)}</small></p>"
