@@ -337,7 +337,7 @@ def _films(root: Path, evenly: bool) -> tuple[list[Choice], list[Choice]]:
                 )
         return rows
 
-    return offers(rng.sample(events[False], 3000), 1), offers(rng.sample(events[True], 200), NEGATIVES)
+    return offers(rng.sample(events[False], 2000), 1), offers(rng.sample(events[True], 100), NEGATIVES)
 
 
 def pairs_of(name: str) -> Callable[[Path], tuple[Sequence[Item], Sequence[Item]]]:
@@ -364,7 +364,7 @@ FULL = {"adapter": {"kind": "full"}}
 PAIRS = {"adapter": {"kind": "lora", "rank": 16}, "task": {"kind": "preference"},
          "training": {"epochs": 1.5, "learning_rate": 1e-3, "batch_size": 16, "max_length_tokens": 320}}  # fmt: skip
 RANKS = ("auc", "ndcg@10", "hit_rate@10", "mrr")
-FILMS = {**FULL, "task": {"kind": "ranking", "history_items": 3},
+FILMS = {**FULL, "task": {"kind": "ranking", "history_items": 2},
          "training": {"epochs": 1, "learning_rate": 1.5e-3, "batch_size": 64}}  # fmt: skip
 TASKS = {
     "banking77": Bench(
