@@ -384,8 +384,8 @@ def _watch(run: Run, trial: "optuna.Trial", prune: bool, should_stop: Callable[[
 PICTURES = ("optimization_history", "param_importances", "parallel_coordinate")
 
 
-def pictures(search: Search) -> dict[str, Any]:
-    """Optuna's Plotly figures by name, those that the finished trials allow."""
+def pictures(search: Search, measured: str = "validation loss") -> dict[str, Any]:
+    """Optuna's Plotly figures by name, those that the finished trials allow; `measured` names what is minimised."""
     import optuna
     from optuna.importance import PedAnovaImportanceEvaluator
     from optuna.trial import TrialState
@@ -395,12 +395,12 @@ def pictures(search: Search) -> dict[str, Any]:
     if not complete:
         return {}
     found = {
-        "optimization_history": optuna.visualization.plot_optimization_history(study),
-        "parallel_coordinate": optuna.visualization.plot_parallel_coordinate(study),
+        "optimization_history": optuna.visualization.plot_optimization_history(study, target_name=measured),
+        "parallel_coordinate": optuna.visualization.plot_parallel_coordinate(study, target_name=measured),
     }
     varied = any(len({trial.params[range_.field] for trial in complete}) > 1 for range_ in search.ranges)
     if len(complete) > 3 and varied:
         found["param_importances"] = optuna.visualization.plot_param_importances(
-            study, evaluator=PedAnovaImportanceEvaluator()
+            study, evaluator=PedAnovaImportanceEvaluator(), target_name=measured
         )
     return {name: found[name] for name in PICTURES if name in found}

@@ -234,9 +234,15 @@ def _values(trial: Mapping[str, Any]) -> str:
 
 def _figures(search: Search, language: str) -> list[dict[str, Any]]:
     """Optuna's Plotly pictures as plain values, without the look that the page gives them."""
+    names = {knob.name: knob.label(language) for knob in knobs(RunConfig)}
     found = []
-    for name, figure in pictures(search).items():
+    for name, figure in pictures(search, say("runs.loss", language)).items():
         figure.layout.template = None
         figure.layout.title = say(f"search.{name}", language)
-        found.append(json.loads(figure.to_json()))
+        figure.update_xaxes(title=say("search.trial", language) if name == "optimization_history" else "")
+        figure.update_yaxes(automargin=True, **({"title": ""} if name == "param_importances" else {}))
+        text = figure.to_json()
+        for field, shown in names.items():  # Optuna knows them by their dotted names
+            text = text.replace(json.dumps(field), json.dumps(shown))
+        found.append(json.loads(text))
     return found

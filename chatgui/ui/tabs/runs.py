@@ -1,7 +1,6 @@
 """Runs: all of them in a table, what differs between some, notes on them, and their ways out."""
 
 import html
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ import gradio as gr
 
 from chatgui.config import RunConfig
 from chatgui.errors import ChatGuiError, ModelError, RunError
+from chatgui.export.archive import zip_folder
 from chatgui.export.options import ExportConfig, FusionConfig
 from chatgui.fields import build as build_config
 from chatgui.fields import flatten, knobs
@@ -58,7 +58,7 @@ def build(session: Session) -> None:
                 form = components(ExportConfig, "export.")
                 exported = gr.Button(label("runs.export"), variant="primary", elem_id="run-export-start")
                 said = gr.Markdown()
-                file = gr.File(label=label("runs.file"), interactive=False, height=90, elem_id="run-export-file")
+                file = gr.File(label=label("runs.file"), interactive=False, visible=False, elem_id="run-export-file")
                 hub = _hub_form()
             with gr.Accordion(label("fusion.title"), open=False, elem_id="run-fusion"):
                 gr.Markdown(label("fusion.how"), elem_classes="hint")
@@ -67,7 +67,7 @@ def build(session: Session) -> None:
             with gr.Accordion(label("runs.carry"), open=False, elem_id="run-carry"):
                 packed = gr.Button(label("runs.pack"), size="sm", elem_id="run-pack")
                 taken = gr.UploadButton(label("runs.unpack"), size="sm", file_types=[".zip"], elem_id="run-unpack")
-                carried = gr.File(label=label("runs.file"), interactive=False, height=90)
+                carried = gr.File(label=label("runs.file"), interactive=False, visible=False)
     search_panel(session, chosen)
 
     panel.choose(_chosen, None, chosen, **QUIET)
@@ -227,7 +227,7 @@ def show(workspace: Workspace, language: str, chosen: Chosen) -> list[Any]:
     ready = bool(one and one.has_model)
     return [
         facts_html(runs, language), gr.update(value=", ".join(notes.tags), interactive=bool(one)),
-        gr.update(value=notes.note, interactive=bool(one)), gr.update(interactive=bool(one)),
+        gr.update(value=notes.note, interactive=bool(one)), gr.update(interactive=bool(runs)),
         gr.update(interactive=bool(one)), gr.update(interactive=bool(runs)), gr.update(interactive=ready),
         gr.update(interactive=ready), gr.update(interactive=bool(one)), gr.update(interactive=bool(runs)),
     ]  # fmt: skip
@@ -300,15 +300,16 @@ def export(workspace: Workspace, language: str, chosen: Chosen, **values: Any) -
     run = _only(workspace, chosen)
     given = {name.removeprefix("export."): value for name, value in values.items()}
     options = build_config(ExportConfig, given)
-    yield say("export.merging" if options.format != "adapter" else "export.copying", language), None
+    yield say("export.merging" if options.format != "adapter" else "export.copying", language), gr.update()
     with tempfile.TemporaryDirectory(prefix="chatgui-export-") as folder:  # until Gradio has copied the file
         told = export_run(run, options, Path(folder) / run.id)
-        yield say("runs.zipping", language), None
-        file = shutil.make_archive(str(Path(folder) / f"{run.id}-{options.format}"), "zip", folder, run.id)
+        file = Path(folder) / f"{run.id}-{options.format}.zip"
+        for share in zip_folder(Path(folder) / run.id, file):
+            yield say("runs.zipping", language, percent=round(100 * share)), gr.update()
         sentence = say("runs.exported", language, megabytes=f"{told['bytes'] / MEGABYTE:.1f}")
         if "largest_logit_difference" in told:
             sentence += " " + say("export.difference", language, difference=f"{told['largest_logit_difference']:.2g}")
-        yield sentence, file
+        yield sentence, gr.update(value=str(file), visible=True)
 
 
 def push(
@@ -345,11 +346,11 @@ def thin(workspace: Workspace, language: str, chosen: Chosen) -> None:
     gr.Info(say("runs.thinned", language, megabytes=f"{freed / MEGABYTE:,.1f}"), title="ChatGUI")
 
 
-def pack(workspace: Workspace, language: str, chosen: Chosen) -> Iterator[str]:
+def pack(workspace: Workspace, language: str, chosen: Chosen) -> Iterator[dict[str, Any]]:
     """The run as one file."""
     run = _only(workspace, chosen)
     with tempfile.TemporaryDirectory(prefix="chatgui-pack-") as folder:  # until Gradio has copied it
-        yield str(bundle.pack(run, Path(folder) / f"{run.id}.zip"))
+        yield gr.update(value=str(bundle.pack(run, Path(folder) / f"{run.id}.zip")), visible=True)
 
 
 def unpack(workspace: Workspace, language: str, file: str) -> Chosen:

@@ -81,18 +81,18 @@ def test_an_export_ends_with_a_file_that_holds_everything(workspace: Workspace, 
     said = []
     for sentence, file in runs.export(workspace, "en", (finished.id,), **{"export.format": "gguf"}):
         said.append(sentence)
-        if file:
-            with zipfile.ZipFile(file) as archive:
+        if file.get("value"):
+            with zipfile.ZipFile(file["value"]) as archive:
                 names = {Path(name).name for name in archive.namelist()}
     assert {"README.md", "Modelfile", f"{finished.id}-f16.gguf"} <= names
     assert said[-1].startswith("Ready (")
-    assert not Path(str(file)).exists()  # nothing is left behind
+    assert not Path(file["value"]).exists()  # nothing is left behind
 
 
 def test_a_packed_run_is_taken_in_elsewhere(workspace: Workspace, finished: Run, tmp_path: Path) -> None:
     other = Workspace(tmp_path / "other")
     for file in runs.pack(workspace, "en", (finished.id,)):
-        assert runs.unpack(other, "en", file) == (finished.id,)
+        assert runs.unpack(other, "en", file["value"]) == (finished.id,)
     assert other.run(finished.id).has_model
 
 
