@@ -43,6 +43,8 @@ ROWS_PREVIEWED = 3
 """Of a long file while it is still being read."""
 TOLD_SECONDS = 0.7
 LOOKED_AT_ROWS = 100
+CLOSE_NOTICES = "() => { document.querySelectorAll('.toast-close').forEach((button) => button.click()); }"
+"""What went wrong with an earlier file is not said beside a good one."""
 READING = 'class="reading"'
 
 
@@ -195,6 +197,7 @@ def _wire_source(
         gr.on(own, None, None, None, cancels=[event for other, event in enumerate(events) if other != index], **QUIET)
     for event in events:
         event.failure(bind(settle, session.workspace), [data, summary], summary, **QUIET)
+        event.success(None, None, None, js=CLOSE_NOTICES, **QUIET)
     shares: list[Any] = [source.validation, source.test, source.seed, source.split_by, source.split_column]
     changed = [share.input for share in shares[:-1]]
     gr.on(
