@@ -107,7 +107,8 @@ def test_the_report_finds_shows_and_mends(server: Server, open_page: Callable[..
     wait_until(
         lambda: chart.locator(".main-svg").first.bounding_box()["width"] > 0.97 * chart.bounding_box()["width"], 10
     )
-    box = chart.locator(".bars path").nth(2).bounding_box()
+    boxes = [bar.bounding_box() for bar in chart.locator(".bars path").all()]
+    box = max((box for box in boxes if box), key=lambda box: box["height"])
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] - 2)
     page.locator(".live-report > .rows article").first.wait_for()
     finding.locator(".show").click()
@@ -124,7 +125,7 @@ def test_a_turn_is_corrected_and_taken_back(server: Server, open_page: Callable[
     open_tab(page, "Dataset")
     upload(page, path)
     wait_for_summary(page, "mine.jsonl")
-    open_tab(page, "Edit")
+    open_tab(page, "Find and edit")
     row = page.locator(".live-turns")
     reply = row.locator(".turn textarea").nth(1)
     wait_until(lambda: reply.input_value() == "On its way.", 20)
