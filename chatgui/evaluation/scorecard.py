@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     import torch
 
 GENERAL = Path(__file__).parents[2] / "assets" / "general" / "texts.jsonl"
-TOKEN_KINDS = ("chat", "pretrain")
-"""Tasks whose loss is the mean over labelled tokens, so that rows can be scored one by one."""
 SIDES = ("base", "tuned")
 MOST_REPLIES = 200
 """Test prompts that are answered; a loss is cheap, a reply is not."""
@@ -89,7 +87,7 @@ def evaluate_pair(
             loss, found = measure(voice.model, config.task, examples, config.training.micro_batch_tokens)
         card[side] = {"loss": loss, **found, "weights": voice.weights, "intervals": {}}
     card["change"] = {}
-    if config.task.kind in TOKEN_KINDS:
+    if config.task.SCORES_TOKENS:
         _add_losses(card, config, pair, examples)
         _add_general(card, config, pair, limit)
     if config.task.HEAD == "AutoModelForCausalLM" and replies:

@@ -21,6 +21,9 @@ class TaskBase:
     NOTE: ClassVar[str | None] = None
     """Locale key of the sentence under a row's label mask; None where the chat template decides what is taught."""
 
+    SCORES_TOKENS: ClassVar[bool] = False
+    """Whether the loss is the mean over labelled tokens alone, so that a scorecard can tell it row by row."""
+
     def fitted(self, items: Sequence[Item]) -> Self:
         """The task with what it must know of the training data: the names of its labels, say."""
         return self

@@ -18,6 +18,7 @@ class Chat(CausalTask, Config):
     """Learn to answer like the conversations do."""
 
     ACCEPTS: ClassVar[tuple[type, ...]] = (Conversation,)
+    SCORES_TOKENS: ClassVar[bool] = True
     kind: Literal["chat"] = "chat"
     teach: Literal["replies", "last_reply", "everything"] = "replies"
     """Which turns teach: every reply, only the last one of a conversation, or the user's words as well."""

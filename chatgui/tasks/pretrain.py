@@ -19,6 +19,7 @@ class Pretrain(CausalTask, Config):
     ACCEPTS: ClassVar[tuple[type, ...]] = (Conversation, Document)
     """Kinds of items it can learn from."""
     NOTE: ClassVar[str | None] = "dataset.note.everything"
+    SCORES_TOKENS: ClassVar[bool] = True
     kind: Literal["pretrain"] = "pretrain"
 
     def make_example(self, item: Item, template: "Template", max_length_tokens: int) -> Example:
