@@ -93,7 +93,7 @@ def shake(file: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", CAUSAL, ids=lambda kind: kind.__name__)
-@pytest.mark.parametrize("name", ["gpt2", "llama"])
+@pytest.mark.parametrize("name", ["gpt2", "llama", "qwen2"])
 def test_every_kind_of_adapter(kind: Any, name: str, family: Callable[[str], Path], tmp_path: Path) -> None:
     from transformers import AutoTokenizer
 
