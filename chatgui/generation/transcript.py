@@ -1,4 +1,4 @@
-"""Two conversations that began with the same words: what was asked, what both sides answered, and how.
+"""Conversations that began with the same words: what was asked, what each side answered, and how.
 
 Values only, so that a page can keep them and a file can hold them. Knows no model and no screen.
 """
@@ -10,24 +10,24 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from chatgui.config import GenerationConfig
+from chatgui.errors import RunError
 from chatgui.generation.compare import Messages, Reply, first_difference
+from chatgui.generation.speakers import Speaker, default_speakers
 
-Side = Literal["base", "tuned"]
-SIDES: tuple[Side, Side] = ("base", "tuned")
 End = Literal["own", "limit", "context", "stopped"]
-VERSION = 1
+VERSION = 2
 WORD = re.compile(r"[\u3040-\u9fff]|[^\W\u3040-\u9fff]+|\S")
 """A word; where words are written without spaces (Japanese, Chinese), a letter."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of both sides, and how the replies are drawn."""
+    """What is asked of all sides, and how the replies are drawn."""
 
     message: str
     system: str = ""
     shared: bool = False
-    """Whether both sides go on from the fine-tuned side's replies, so that they get the very same prompt."""
+    """Whether all sides go on from the second one's replies, so that they get the very same prompt."""
     settings: GenerationConfig = field(default_factory=GenerationConfig)
 
 
@@ -39,69 +39,127 @@ class Answer:
     ids: tuple[int, ...]
     end: End
     receipt: Mapping[str, Any]
+    good: bool | None = None
+    """A thumb up or down."""
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """A question with both answers."""
+    """A question with the answer of each side, two or more; a side that came later has none."""
 
     question: Question
-    base: Answer
-    tuned: Answer
+    answers: tuple[Answer, ...]
     same_prompt: bool
 
     @property
     def first_difference(self) -> int | None:
-        """Place of the first token that differs. A reply that was only cut earlier than the other is no different."""
-        place = first_difference(self.base.ids, self.tuned.ids)
-        shorter = min(self.base, self.tuned, key=lambda answer: len(answer.ids))
+        """Of the second side from the first one."""
+        return self.difference(1)
+
+    def difference(self, side: int) -> int | None:
+        """Place of the first token in which a side differs from the first one.
+
+        A reply that was only cut earlier than the other is no different.
+        """
+        both = self.answers[0], self.answers[side]
+        place = first_difference(both[0].ids, both[1].ids)
+        shorter = min(both, key=lambda answer: len(answer.ids))
         return None if place == len(shorter.ids) and shorter.end != "own" else place
 
     @property
     def whole(self) -> bool:
         """Whether no reply was cut."""
-        return self.base.end == self.tuned.end == "own"
+        return all(answer.end == "own" for answer in self.answers)
+
+    @property
+    def same_seed(self) -> bool:
+        """Whether all replies were drawn alike: a side that was asked again has another seed."""
+        return len({answer.receipt.get("seed") for answer in self.answers}) == 1
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """All exchanges with the two models of a run, and the question that is being answered."""
+    """All exchanges with the models side by side, and the question that is being answered."""
 
     run: str = ""
     exchanges: tuple[Exchange, ...] = ()
     asked: Question | None = None
+    chosen: tuple[Speaker, ...] = ()
+    """Who answers, a pane each; empty means what the run began with and what it made."""
+    again: int | None = None
+    """The only side that is asked, where it is not all."""
+    before: tuple[Exchange, ...] | None = None
+    """What stood here before the question replaced some of it, and stands again if it is withdrawn."""
+    id: str = ""
+    """Under which it is kept; empty until the first question."""
 
-    def prompts(self) -> tuple[Messages, Messages]:
-        """What the base and the fine-tuned model are sent for the question asked. Raises ValueError without one."""
+    @property
+    def speakers(self) -> tuple[Speaker, ...]:
+        """Who answers, a pane each."""
+        return self.chosen or default_speakers(self.run)
+
+    @property
+    def asking(self) -> tuple[int, ...]:
+        """The sides that the question is put to."""
+        return tuple(range(len(self.speakers))) if self.again is None else (self.again,)
+
+    def prompts(self) -> list[Messages]:
+        """What each side is sent for the question asked. Raises ValueError without one."""
         if self.asked is None:
             raise ValueError("nothing is asked")
-        base, tuned = (self._prompt(self.asked, "tuned" if self.asked.shared else side) for side in SIDES)
-        return base, tuned
+        return [self._prompt(self.asked, 1 if self.asked.shared else side) for side in range(len(self.speakers))]
 
-    def answered(self, base: Answer, tuned: Answer) -> "Transcript":
-        """With the question asked turned into an exchange. Raises ValueError without one."""
+    def prompt_of(self, turn: int, side: int) -> Messages:
+        """What a side was sent in a turn, both counted from 0."""
+        question = self.exchanges[turn].question
+        return replace(self, exchanges=self.exchanges[:turn])._prompt(question, 1 if question.shared else side)
+
+    def answered(self, *answers: Answer) -> "Transcript":
+        """With the question turned into an exchange: an answer for each of `asking`. Raises ValueError without one."""
         if self.asked is None:
             raise ValueError("nothing is asked")
-        ours, theirs = self.prompts()
-        exchange = Exchange(self.asked, base, tuned, same_prompt=ours == theirs)
-        return replace(self, exchanges=(*self.exchanges, exchange), asked=None)
+        if self.again is not None and self.before:
+            last = self.before[-1]
+            answers = (*last.answers[: self.again], *answers, *last.answers[self.again + 1 :])
+            exchange = replace(last, answers=answers)
+        else:
+            prompts = self.prompts()
+            exchange = Exchange(self.asked, answers, same_prompt=all(prompt == prompts[0] for prompt in prompts))
+        return replace(self, exchanges=(*self.exchanges, exchange), asked=None, again=None, before=None)
+
+    def withdrawn(self) -> "Transcript":
+        """As it was before the question."""
+        exchanges = self.exchanges if self.before is None else self.before
+        return replace(self, exchanges=exchanges, asked=None, again=None, before=None)
+
+    def turns_of(self, side: int) -> list[int]:
+        """The turns that a side has answered, counted from 0."""
+        return [turn for turn, exchange in enumerate(self.exchanges) if side < len(exchange.answers)]
+
+    def thumbed(self, turn: int, side: int, good: bool | None) -> "Transcript":
+        """With a thumb on a reply; None takes it away."""
+        old = self.exchanges[turn]
+        answers = tuple(replace(each, good=good) if at == side else each for at, each in enumerate(old.answers))
+        changed = replace(old, answers=answers)
+        return replace(self, exchanges=(*self.exchanges[:turn], changed, *self.exchanges[turn + 1 :]))
 
     @property
     def parting(self) -> int | None:
-        """The turn, counted from 1, from which on the two prompts are no longer the same."""
+        """The turn, counted from 1, from which on the prompts are no longer the same."""
         return next((turn for turn, exchange in enumerate(self.exchanges, start=1) if not exchange.same_prompt), None)
 
-    def _prompt(self, question: Question, side: Side) -> Messages:
+    def _prompt(self, question: Question, side: int) -> Messages:
         system = [{"role": "system", "content": question.system}] if question.system else []
         return [*system, *history(self.exchanges, side), {"role": "user", "content": question.message}]
 
 
-def history(exchanges: Sequence[Exchange], side: Side) -> Messages:
-    """One side's messages so far."""
+def history(exchanges: Sequence[Exchange], side: int) -> Messages:
+    """One side's messages so far, without the turns that it was not there for."""
     messages: Messages = []
     for exchange in exchanges:
-        messages.append({"role": "user", "content": exchange.question.message})
-        messages.append({"role": "assistant", "content": getattr(exchange, side).text})
+        if side < len(exchange.answers):
+            messages.append({"role": "user", "content": exchange.question.message})
+            messages.append({"role": "assistant", "content": exchange.answers[side].text})
     return messages
 
 
@@ -128,17 +186,24 @@ def _word(text: str, place: int) -> tuple[int, int] | None:
 
 
 def to_json(transcript: Transcript) -> str:
-    """Both conversations with settings and receipts, to keep or to send."""
+    """All sides with settings and receipts, to keep or to send."""
     return json.dumps(to_record(transcript), ensure_ascii=False, indent=1)
 
 
 def to_record(transcript: Transcript) -> dict[str, Any]:
-    """A transcript in plain values. `turns` hold all there is; the messages of both sides are there to be read."""
+    """A transcript in plain values. `turns` hold all there is; the messages of the sides are there to be read."""
     system = transcript.exchanges[-1].question.system if transcript.exchanges else ""
     opening = [{"role": "system", "content": system}] if system else []
-    sides = {str(side): {"messages": [*opening, *history(transcript.exchanges, side)]} for side in SIDES}
-    turns = [_turn(exchange) for exchange in transcript.exchanges]
-    return {"version": VERSION, "run": transcript.run, **sides, "turns": turns}
+    sides = [
+        {"speaker": str(speaker), "messages": [*opening, *history(transcript.exchanges, side)]}
+        for side, speaker in enumerate(transcript.speakers)
+    ]
+    return {
+        "version": VERSION, "run": transcript.run, "id": transcript.id,
+        "speakers": [str(speaker) for speaker in transcript.speakers], "sides": sides,
+        "turns": [_turn(exchange) for exchange in transcript.exchanges],
+        "asked": _question(transcript.asked) if transcript.asked else None,
+    }  # fmt: skip
 
 
 def from_record(record: Mapping[str, Any]) -> Transcript:
@@ -146,27 +211,41 @@ def from_record(record: Mapping[str, Any]) -> Transcript:
     try:
         if record["version"] != VERSION:
             raise ValueError(f"version {record['version']} is not {VERSION}")
-        return Transcript(record["run"], tuple(_exchange(turn) for turn in record["turns"]))
-    except (KeyError, TypeError, AttributeError) as error:
+        return Transcript(
+            record["run"], tuple(_exchange(turn) for turn in record["turns"]),
+            _asked(record["asked"]) if record["asked"] else None,
+            tuple(Speaker.parse(text) for text in record["speakers"]), id=record["id"],
+        )  # fmt: skip
+    except (KeyError, TypeError, AttributeError, RunError) as error:
         raise ValueError(f"this is no record of a chat: {error!r}") from error
 
 
-def _turn(exchange: Exchange) -> dict[str, Any]:
-    question = exchange.question
+def _question(question: Question) -> dict[str, Any]:
     return {
         "message": question.message, "system": question.system, "same_history": question.shared,
-        "settings": question.settings.model_dump(), "same_prompt": exchange.same_prompt,
-        "first_difference": exchange.first_difference,
-        "base": _answer(exchange.base), "tuned": _answer(exchange.tuned),
+        "settings": question.settings.model_dump(),
+    }  # fmt: skip
+
+
+def _asked(record: Mapping[str, Any]) -> Question:
+    settings = GenerationConfig(**record["settings"])
+    return Question(record["message"], record["system"], record["same_history"], settings)
+
+
+def _turn(exchange: Exchange) -> dict[str, Any]:
+    return {
+        **_question(exchange.question), "same_prompt": exchange.same_prompt,
+        "first_difference": exchange.first_difference, "answers": [_answer(answer) for answer in exchange.answers],
     }  # fmt: skip
 
 
 def _answer(answer: Answer) -> dict[str, Any]:
-    return {"text": answer.text, "ids": list(answer.ids), "end": answer.end, "receipt": dict(answer.receipt)}
+    row = {"text": answer.text, "ids": list(answer.ids), "end": answer.end, "receipt": dict(answer.receipt)}
+    return row if answer.good is None else {**row, "good": answer.good}
 
 
 def _exchange(turn: Mapping[str, Any]) -> Exchange:
-    settings = GenerationConfig(**turn["settings"])
-    question = Question(turn["message"], turn["system"], turn["same_history"], settings)
-    base, tuned = (Answer(**{**turn[side], "ids": tuple(turn[side]["ids"])}) for side in SIDES)
-    return Exchange(question, base, tuned, turn["same_prompt"])
+    answers = tuple(Answer(**{**answer, "ids": tuple(answer["ids"])}) for answer in turn["answers"])
+    if len(answers) < 2:
+        raise ValueError("a turn has two answers or more")
+    return Exchange(_asked(turn), answers, turn["same_prompt"])

@@ -260,6 +260,13 @@ class Run:
         """Complete checkpoints, oldest first."""
         return sorted((self.folder / "checkpoints").glob("step-*"), key=step_of)
 
+    def checkpoint(self, step: int) -> Path:
+        """Raises RunError when there is none of that step, or no longer."""
+        found = next((folder for folder in self.checkpoints() if step_of(folder) == step), None)
+        if found is None:
+            raise RunError("run.no_checkpoint", run=self.id, step=step)
+        return found
+
     def thin_checkpoints(self, losses: Mapping[int, float]) -> None:
         """Keep the newest ones and the best: of `losses` (validation, by step) the lowest that has a checkpoint."""
         folders = self.checkpoints()

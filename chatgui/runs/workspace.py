@@ -16,8 +16,10 @@ from chatgui.data.load import SAMPLES, DataConfig, Dataset, find, load, peek
 from chatgui.data.split import Splits, split
 from chatgui.errors import ChatGuiError, DataError, RunError
 from chatgui.generation.engine import Engine
-from chatgui.generation.pair import Pair, Voices
+from chatgui.generation.pair import Pair, Voice, Voices, checkpoint_result
+from chatgui.generation.speakers import Speaker
 from chatgui.measure import edited
+from chatgui.models import load_template, saved_template
 from chatgui.report import Report, prepared_config, report
 from chatgui.runs.foresee import ask, keep_forecast
 from chatgui.runs.reports import Job, Reports, unmeasured
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
     from chatgui.tokens.template import Template
 
 log = logging.getLogger(__name__)
-PAIRS_KEPT = 2
-"""Pairs of models held in memory for the chat; the one used longest ago makes room."""
+PAIRS_KEPT = 4
+"""Pairs of models held in memory, as many as stand side by side; the one used longest ago makes room."""
 
 
 class Workspace:
@@ -64,8 +66,8 @@ class Workspace:
         self.engine = Engine()
         """Makes every reply of this process."""
         self._voices = Voices()
-        self._pairs: dict[tuple[str, int], Pair] = {}
-        self._predictors: dict[tuple[str, int], Predictor] = {}
+        self._pairs: dict[tuple[str, str, int], Pair] = {}
+        self._predictors: dict[tuple[str, str, int], Predictor] = {}
         self.library = lru_cache(maxsize=2)(_load_library)
         self._loading = threading.Lock()
         self._forecasts: dict[str, Forecast] = {}
@@ -224,21 +226,45 @@ class Workspace:
                     raise RunError("run.cannot_write", path=str(kept), reason=error.strerror or str(error)) from error
         return folder
 
-    def pair(self, run: Run, tell: Callable[[str], Any] = lambda stage: None) -> Pair:
-        """Base and fine-tuned model of a run, loaded once. `tell` hears `loading` when it has to wait.
+    def pair(self, run: Run, tell: Callable[[str], Any] = lambda stage: None, *, step: int | None = None) -> Pair:
+        """Base and fine-tuned model of a run, or what it was at a checkpoint's `step`; loaded once.
 
-        Raises RunError when the run kept no result, ModelError when its base is gone.
+        `tell` hears `loading` when it has to wait. Raises RunError when the run kept no result or checkpoint,
+        ModelError when its base is gone.
         """
-        folder = run.result_folder()
+        folder = run.result_folder() if step is None else run.checkpoint(step)
+        key = _result(run, folder)
         with self._loading:
-            pair = self._pairs.pop(_result(run), None)
+            pair = self._pairs.pop(key, None)
             if pair is None:
                 tell("loading")
                 while len(self._pairs) >= PAIRS_KEPT:
                     self._pairs.pop(next(iter(self._pairs)))
-                pair = self._voices.pair(run.config, folder, self.engine)
-            self._pairs[_result(run)] = pair  # last in the dict: used last
+                pair = self._load(run, folder, step)
+            self._pairs[key] = pair  # last in the dict: used last
             return pair
+
+    def _load(self, run: Run, folder: Path, step: int | None) -> Pair:
+        if step is None:
+            return self._voices.pair(run.config, folder, self.engine)
+        config = run.config
+        template = saved_template(run.model_folder) if run.has_model else load_template(config.model)
+        with checkpoint_result(config, folder, template, run.state().total_steps) as result:
+            return self._voices.pair(config, result, self.engine)
+
+    def voice(self, speaker: Speaker) -> Voice:
+        """The weights that a speaker answers with. Raises as `pair`."""
+        run = self.run(speaker.run)
+        if isinstance(speaker.at, int):
+            return self.pair(run, step=speaker.at).tuned
+        pair = self.pair(run)
+        return pair.tuned if speaker.tuned else pair.base
+
+    def has_voice(self, speaker: Speaker) -> bool:
+        """Whether `voice` would answer at once. Raises RunError when its run or checkpoint is gone."""
+        run = self.run(speaker.run)
+        folder = run.checkpoint(speaker.at) if isinstance(speaker.at, int) else run.result_folder()
+        return _result(run, folder) in self._pairs
 
     def predictor(self, run: Run) -> "Predictor":
         """What a run that classifies, tags or ranks says of rows; its models are loaded when they are first asked.
@@ -247,14 +273,15 @@ class Workspace:
         """
         folder = run.result_folder()
         with self._loading:
-            found = self._predictors.pop(_result(run), None)
+            key = _result(run, folder)
+            found = self._predictors.pop(key, None)
             if found is None:
                 from chatgui.predict import Predictor
 
                 while len(self._predictors) >= PAIRS_KEPT:
                     self._predictors.pop(next(iter(self._predictors)))
                 found = Predictor(run.config, folder)
-            self._predictors[_result(run)] = found
+            self._predictors[key] = found
             return found
 
     def predicting_runs(self) -> list[str]:
@@ -278,7 +305,7 @@ class Workspace:
 
     def has_pair(self, run: Run) -> bool:
         """Whether `pair` would answer at once."""
-        return run.has_model and _result(run) in self._pairs
+        return run.has_model and _result(run, run.model_folder) in self._pairs
 
 
 def _state_of(config: DataConfig) -> tuple[object, ...]:
@@ -288,9 +315,9 @@ def _state_of(config: DataConfig) -> tuple[object, ...]:
     return tuple((str(file), file.stat().st_mtime_ns) for file in files if file.exists())
 
 
-def _result(run: Run) -> tuple[str, int]:
-    """Names a result: a resumed run makes another one, though its folder is called the same."""
-    return run.id, run.model_folder.stat().st_mtime_ns
+def _result(run: Run, folder: Path) -> tuple[str, str, int]:
+    """Names a result or checkpoint: a resumed run makes another one, though its folder is called the same."""
+    return run.id, folder.name, folder.stat().st_mtime_ns
 
 
 def _is_live(run: Run) -> bool:
@@ -321,6 +348,4 @@ def _load_library(files: tuple[str, ...]) -> "Library":
 
 
 def _load_template(model: Any) -> "Template":
-    from chatgui.models import load_template
-
     return load_template(model)

@@ -99,14 +99,20 @@ def bind(handler: Callable[..., Any], *fixed: Any) -> Callable[..., Any]:
     """`handler(*fixed, language, *values)` as an event listener.
 
     A ChatGuiError becomes a toast with its sentence; anything else is logged with its traceback and told in one plain
-    sentence: the page's boundary. Generators stay generators.
+    sentence: the page's boundary. Generators stay generators. A handler with a parameter `reader` gets the name of who
+    is logged in, empty without a login.
     """
+    wants_reader = "reader" in inspect.signature(handler).parameters
+
+    def more(request: gr.Request) -> dict[str, str]:
+        return {"reader": getattr(request, "username", None) or ""} if wants_reader else {}
+
     if inspect.isgeneratorfunction(handler):
 
         def stream(request: gr.Request, *values: Any, **named: Any) -> Iterator[Any]:
             language = language_of(request)
             try:
-                yield from handler(*fixed, language, *values, **named)
+                yield from handler(*fixed, language, *values, **named, **more(request))
             except ChatGuiError as error:
                 raise _toast(error.text(language)) from error
             except gr.Error:
@@ -119,7 +125,7 @@ def bind(handler: Callable[..., Any], *fixed: Any) -> Callable[..., Any]:
     def call(request: gr.Request, *values: Any, **named: Any) -> Any:
         language = language_of(request)
         try:
-            return handler(*fixed, language, *values, **named)
+            return handler(*fixed, language, *values, **named, **more(request))
         except ChatGuiError as error:
             raise _toast(error.text(language)) from error
         except gr.Error:

@@ -1,4 +1,4 @@
-"""Two conversations as messages, sentences and receipts for the page.
+"""Conversations side by side as messages, sentences and receipts for the page.
 
 Knows nothing of gradio. Every text that comes from a model is escaped here, so it is seen as text, never as HTML.
 """
@@ -9,21 +9,37 @@ from typing import Any
 
 from chatgui.generation.compare import Messages
 from chatgui.generation.selfcheck import SelfCheck
-from chatgui.generation.transcript import Answer, Exchange, Side, Transcript, differing_words, history
+from chatgui.generation.speakers import Speaker
+from chatgui.generation.transcript import Answer, Exchange, Transcript, differing_words, history
 from chatgui.text import say
 
 PLACEHOLDER = "…"
-FACTS = ("weights", "adapter", "template", "seed", "temperature", "top_p", "top_k", "prompt_tokens", "new_tokens",
-         "end", "tokens_per_second", "first_token_seconds", "device", "computed")  # fmt: skip
+FACTS = ("speaker", "weights", "adapter", "template", "seed", "temperature", "top_p", "top_k", "prompt_tokens",
+         "new_tokens", "end", "tokens_per_second", "first_token_seconds", "device", "computed")  # fmt: skip
 
 
-def messages(talk: Transcript, side: Side, growing: str = "") -> Messages:
-    """One side's pane; `growing` is what there is of the reply to the question asked."""
+def messages(talk: Transcript, side: int, growing: str = "") -> Messages:
+    """One side's pane; `growing` is what there is of its reply to the question asked."""
     said = history(talk.exchanges, side)
-    if talk.asked:
+    if talk.asked and talk.again in (None, side):
         said += [{"role": "user", "content": talk.asked.message}, {"role": "assistant", "content": growing}]
+    elif talk.asked and talk.before:  # the other sides keep their reply while one is asked again
+        said = history(talk.before, side)
     # Gradio draws a chatbot's text as HTML even when Markdown is off
     return [{**message, "content": escape(message["content"], quote=False) or PLACEHOLDER} for message in said]
+
+
+def feedback(talk: Transcript, side: int) -> list[str | None]:
+    """The thumbs of one side's replies, in the words that Gradio's chatbot has for them."""
+    words = {None: None, True: "Like", False: "Dislike"}
+    return [words[talk.exchanges[turn].answers[side].good] for turn in talk.turns_of(side)]
+
+
+def speaker_name(language: str, speaker: Speaker) -> str:
+    """Who answers, in a line."""
+    if isinstance(speaker.at, int):
+        return say("chat.speaker_step", language, run=speaker.run, step=speaker.at)
+    return say(f"chat.speaker_{speaker.at}", language, run=speaker.run)
 
 
 def receipt_line(language: str, answer: Answer | None) -> str:
@@ -33,17 +49,18 @@ def receipt_line(language: str, answer: Answer | None) -> str:
     return say("chat.receipt_line", language, **_words(language, answer))
 
 
-def receipts(language: str, talk: Transcript, side: Side) -> str:
+def receipts(language: str, talk: Transcript, side: int) -> str:
     """The receipts of one side's replies, the newest first and open, as HTML."""
-    answers: list[Answer] = [getattr(exchange, side) for exchange in talk.exchanges]
-    if not answers:
+    turns = talk.turns_of(side)
+    if not turns:
         return f"<p>{escape(say('chat.receipt_empty', language))}</p>"
+    answers = {turn: talk.exchanges[turn].answers[side] for turn in turns}
     folded = "".join(
-        f"<details><summary>{escape(say('chat.receipt_turn', language, turn=turn))} · "
-        f"{escape(receipt_line(language, answers[turn - 1]))}</summary>{_facts(language, answers[turn - 1])}</details>"
-        for turn in range(len(answers) - 1, 0, -1)
+        f"<details><summary>{escape(say('chat.receipt_turn', language, turn=turn + 1))} · "
+        f"{escape(receipt_line(language, answers[turn]))}</summary>{_facts(language, answers[turn])}</details>"
+        for turn in turns[-2::-1]
     )
-    return _facts(language, answers[-1]) + folded
+    return _facts(language, answers[turns[-1]]) + folded
 
 
 def _facts(language: str, answer: Answer) -> str:
@@ -55,12 +72,11 @@ def _facts(language: str, answer: Answer) -> str:
 def _words(language: str, answer: Answer) -> dict[str, Any]:
     adapter = say(f"receipt.adapter_{answer.receipt['adapter']}", language)
     end = say(f"receipt.end_{answer.end}", language, new_tokens=answer.receipt["new_tokens"])
-    words = {**answer.receipt, "adapter": adapter, "end": end}
-    if "computed" in words:  # receipts kept by an older version say nothing of it
-        words["computed"] = say(f"receipt.computed_{words['computed']}", language)
-        if words["cache"] != "together":
-            words["computed"] += say(f"receipt.cache_{words['cache'].replace(' ', '_')}", language)
-    return words
+    computed = say(f"receipt.computed_{answer.receipt['computed']}", language)
+    if answer.receipt["cache"] != "together":
+        computed += say(f"receipt.cache_{answer.receipt['cache'].replace(' ', '_')}", language)
+    speaker = speaker_name(language, Speaker.parse(answer.receipt["speaker"]))
+    return {**answer.receipt, "adapter": adapter, "end": end, "computed": computed, "speaker": speaker}
 
 
 def status(language: str, key: str) -> str:
@@ -80,27 +96,39 @@ def finding(language: str, check: SelfCheck, base: str, tuned: str) -> str:
 
 
 def remark(language: str, talk: Transcript) -> str:
-    """Where the replies of the last turn differ, as HTML; it carries the places to mark in all turns."""
+    """Where the replies of the last turn differ, as HTML; it carries the places to mark in all turns, by pane."""
     if not talk.exchanges:
         return "<p></p>"
-    sentences = [_difference(language, talk.exchanges[-1])]
+    last = talk.exchanges[-1]
+    sentences = [_difference(language, last)]
+    if not last.same_seed:
+        sentences.append(say("chat.other_seed", language))
     if talk.parting:
         sentences.append(say("chat.parting", language, turn=talk.parting))
-    places = json.dumps([_places(exchange) for exchange in talk.exchanges])
+    found = [_places(exchange) for exchange in talk.exchanges]
+    places = [[found[turn][side] for turn in talk.turns_of(side)] for side in range(len(talk.speakers))]
     spans = "".join(f"<span>{escape(sentence)}</span>" for sentence in sentences)
-    return f'<p data-places="{escape(places)}">{spans}</p>'
+    return f'<p data-places="{escape(json.dumps(places))}">{spans}</p>'
 
 
 def _difference(language: str, last: Exchange) -> str:
-    place = last.first_difference
-    if place is None:
+    places = [place for side in range(1, len(last.answers)) if (place := last.difference(side)) is not None]
+    if not places:
         return say("chat.identical" if last.whole else "chat.identical_so_far", language)
-    return say("chat.differ", language, token=place + 1)
+    return say("chat.differ", language, token=min(places) + 1)
 
 
 def _places(exchange: Exchange) -> list[list[int] | None]:
-    texts = exchange.base.text, exchange.tuned.text
-    spans = differing_words(*texts) if exchange.first_difference is not None else (None, None)
+    """In each reply the first word in which it differs from the first reply; in that one, the earliest of them."""
+    texts = [answer.text for answer in exchange.answers]
+    spans: list[tuple[int, int] | None] = [None]
+    firsts = []
+    for side in range(1, len(texts)):
+        same = exchange.difference(side) is None
+        first, own = (None, None) if same else differing_words(texts[0], texts[side])
+        spans.append(own)
+        firsts += [first] if first else []
+    spans[0] = min(firsts, default=None)
     return [
         [_utf16(text[: span[0]]), _utf16(text[: span[1]])] if span else None
         for text, span in zip(texts, spans, strict=True)

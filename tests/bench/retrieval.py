@@ -1,7 +1,8 @@
 """Finding a passage among many: `python -m tests.bench.retrieval [--pages 1000] [--json] [--quick]`.
 
-A page with the answer is planted in the middle of made-up ones, in each language; half of the questions are English, half
-Chinese. Prints the median and the slowest search in milliseconds, and whether the planted page came first every time.
+A page with the answer is planted in the middle of made-up ones, in each language, and asked for in that language.
+Prints the median and the slowest search in milliseconds, and whether the planted page came first every
+time.
 """
 
 import argparse

@@ -10,7 +10,7 @@ import torch
 from chatgui import models
 from chatgui.adapters import Adapter
 from chatgui.config import GenerationConfig
-from chatgui.generation.pair import Pair, load_pair
+from chatgui.generation.pair import Pair, checkpoint_result, load_pair
 from tests.generation.conftest import FAMILIES, ask_all, config_of
 
 GREEDY = GenerationConfig(temperature=0, max_new_tokens=24)
@@ -95,6 +95,7 @@ def shake(file: Path) -> None:
 @pytest.mark.parametrize("kind", CAUSAL, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("name", ["gpt2", "llama", "qwen2"])
 def test_every_kind_of_adapter(kind: Any, name: str, family: Callable[[str], Path], tmp_path: Path) -> None:
+    from safetensors.torch import save_file
     from transformers import AutoTokenizer
 
     base, folder = family(name), tmp_path / "result"
@@ -108,4 +109,12 @@ def test_every_kind_of_adapter(kind: Any, name: str, family: Callable[[str], Pat
     AutoTokenizer.from_pretrained(base).save_pretrained(folder)
     config = config_of(base).model_copy(update={"adapter": kind()})
     tuned = models.attach_saved(load_plain(base), folder) if models.is_adapter(folder) else load_plain(folder)
-    must_be_plain(load_pair(config, folder), load_plain(base), tuned)
+    pair = load_pair(config, folder)
+    must_be_plain(pair, load_plain(base), tuned)
+    checkpoint = tmp_path / "step-000010"
+    checkpoint.mkdir()
+    weights = {name: weight for name, weight in trained.named_parameters() if weight.requires_grad}
+    plain = {name: weight.detach().contiguous() for name, weight in weights.items()}
+    save_file(plain, checkpoint / "weights.safetensors")
+    with checkpoint_result(config, checkpoint, pair.template, 10) as result:
+        assert load_pair(config, result).tuned.weights == pair.tuned.weights

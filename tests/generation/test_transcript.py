@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from chatgui.config import GenerationConfig
+from chatgui.errors import RunError
 from chatgui.generation.compare import Reply
+from chatgui.generation.speakers import Speaker
 from chatgui.generation.transcript import (
     Answer,
     End,
@@ -63,7 +65,7 @@ def test_nothing_asked_has_no_prompt() -> None:
 
 def test_a_reply_cut_earlier_is_no_different_so_far() -> None:
     def place(base: Answer, tuned: Answer) -> int | None:
-        return Exchange(Question("q"), base, tuned, same_prompt=True).first_difference
+        return Exchange(Question("q"), (base, tuned), same_prompt=True).first_difference
 
     assert place(answer("a", (1, 2), "stopped"), answer("ab", (1, 2, 3))) is None
     assert place(answer("a", (1, 0)), answer("ab", (1, 2, 3))) == 1
@@ -101,20 +103,47 @@ def test_the_first_words_that_differ_have_places(base: str, tuned: str, places: 
 def test_the_saved_file_holds_both_sides_with_settings_and_receipts(after_one: Transcript) -> None:
     saved = json.loads(to_json(after_one))
     assert saved["run"] == "run-1"
-    assert [message["content"] for message in saved["base"]["messages"]] == ["Be brief.", "Hi", "left"]
-    assert [message["content"] for message in saved["tuned"]["messages"]] == ["Be brief.", "Hi", "right"]
+    assert [message["content"] for message in saved["sides"][0]["messages"]] == ["Be brief.", "Hi", "left"]
+    assert [message["content"] for message in saved["sides"][1]["messages"]] == ["Be brief.", "Hi", "right"]
     (turn,) = saved["turns"]
     assert turn["settings"] == GenerationConfig().model_dump()
-    assert turn["tuned"] == {"text": "right", "ids": [2, 0], "end": "own", "receipt": {"weights": "abc"}}
+    assert turn["answers"][1] == {"text": "right", "ids": [2, 0], "end": "own", "receipt": {"weights": "abc"}}
     assert (turn["first_difference"], turn["same_prompt"]) == (0, True)
+
+
+def test_one_side_is_asked_again_and_the_others_keep_their_reply(after_one: Transcript) -> None:
+    question = after_one.exchanges[0].question
+    again = replace(after_one, asked=question, again=1, exchanges=(), before=after_one.exchanges)
+    assert again.asking == (1,)
+    (exchange,) = again.answered(answer("other")).exchanges
+    assert [each.text for each in exchange.answers] == ["left", "other"]
+    assert again.withdrawn() == after_one
+
+
+def test_a_side_that_came_later_has_no_earlier_turns(after_one: Transcript) -> None:
+    three = replace(after_one, chosen=(*after_one.speakers, Speaker("run-1", 40)))
+    prompts = ask(three, "And?").prompts()
+    assert [len(prompt) for prompt in prompts] == [3, 3, 1]
+    talk = ask(three, "And?").answered(answer("a"), answer("b"), answer("c"))
+    assert (talk.turns_of(0), talk.turns_of(2)) == ([0, 1], [1])
+    assert talk.parting == 2
+    assert from_record(json.loads(to_json(talk))) == replace(talk, chosen=three.speakers)
+
+
+def test_each_speaker_is_read_from_its_name() -> None:
+    for speaker in (Speaker("r", "base"), Speaker("r", "result"), Speaker("r", 40)):
+        assert Speaker.parse(str(speaker)) == speaker
+    for text in ("r", "r/", "r/x", "a/b/base", "../r/base"):
+        with pytest.raises(RunError, match="names no model"):
+            Speaker.parse(text)
 
 
 def test_a_saved_chat_can_be_read_again(after_one: Transcript) -> None:
     talk = ask(after_one, "And?", shared=True).answered(answer("当然", (3, 4), "limit"), answer("", (0,)))
-    assert from_record(json.loads(to_json(talk))) == talk
+    assert from_record(json.loads(to_json(talk))) == replace(talk, chosen=talk.speakers)
 
 
-@pytest.mark.parametrize("record", [{}, None, {"version": 2, "run": "r", "turns": []}, {"version": 1, "turns": [1]}])
+@pytest.mark.parametrize("record", [{}, None, {"version": 1, "run": "r", "turns": []}, {"version": 2, "turns": [1]}])
 def test_something_else_is_not_read_as_a_chat(record: Any) -> None:
-    with pytest.raises(ValueError, match=r"no record of a chat|is not 1"):
+    with pytest.raises(ValueError, match=r"no record of a chat|is not 2"):
         from_record(record)

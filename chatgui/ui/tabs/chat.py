@@ -1,10 +1,9 @@
-"""Chat: one message, both models, side by side; under each reply the receipt that proves what answered."""
+"""Chat: one message, several models, side by side; under each reply the receipt that proves what answered."""
 
 import random
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import gradio as gr
 from gradio.components import Component
@@ -15,30 +14,28 @@ from chatgui.fields import build_flat, knobs
 from chatgui.generation import compare
 from chatgui.generation.compare import Messages
 from chatgui.generation.selfcheck import self_check
-from chatgui.generation.transcript import (
-    SIDES,
-    Answer,
-    Question,
-    Side,
-    Transcript,
-    from_record,
-    how_it_ended,
-    to_json,
-    to_record,
-)
+from chatgui.generation.speakers import Speaker
+from chatgui.generation.transcript import Transcript, to_json
+from chatgui.runs.chats import Chats
 from chatgui.runs.workspace import Workspace
 from chatgui.text import say
 from chatgui.ui import space
+from chatgui.ui.chat import asking, shelf
+from chatgui.ui.chat.asking import Turn
+from chatgui.ui.chat.people import speaker_choices
+from chatgui.ui.chat.presets import presets
+from chatgui.ui.chat.screen import PANES, PaneView, Screen, draw, flat
+from chatgui.ui.chat.tokens import reply_html, reply_shades
 from chatgui.ui.form import component
 from chatgui.ui.run_names import answering_runs
 from chatgui.ui.session import QUIET, Selection, Session, bind, label
 from chatgui.ui.theme import ASSETS
-from chatgui.ui.transcript_view import finding, messages, receipt_line, receipts, remark, status
+from chatgui.ui.transcript_view import finding, speaker_name, status
 
 TITLE = "tab.chat"
 SUGGESTIONS = 3
 SUGGESTION_LETTERS = 60
-PANE_HEIGHT = "clamp(260px, 100vh - 500px, 720px)"
+PANE_HEIGHT = "clamp(260px, 100vh - 540px, 720px)"
 """Whatever the rest of the tab leaves of the screen."""
 DOWNLOAD = """(text) => {
   const link = Object.assign(document.createElement("a"), {download: `chat-${JSON.parse(text).run}.json`});
@@ -46,44 +43,11 @@ DOWNLOAD = """(text) => {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }"""
-UPDATE_SECONDS = 0.05
-"""Between two pictures of a growing reply: 20 a second look fluent and leave the processor to the model."""
 MODEL: dict[str, Any] = {**QUIET, "concurrency_limit": None}
 """For listeners that make a model answer: the engine answers everybody together."""
 OPENING: dict[str, Any] = {**QUIET, "concurrency_id": "chat", "concurrency_limit": 1}
 """For the two listeners that open a conversation as a page loads, in whichever order the browser calls them."""
-
-
-@dataclass
-class Turn:
-    """The one thing two events of a browser tab share while a reply grows: the wish to stop it."""
-
-    stop: bool = False
-    begun: bool = False
-
-
-class Screen(NamedTuple):
-    """What handlers draw: on the page the components, in a handler their new values (left out: as they are)."""
-
-    talk: Any = gr.skip()
-    message: Any = gr.skip()
-    system: Any = gr.skip()
-    seed: Any = gr.skip()
-    chooser: Any = gr.skip()
-    base: Any = gr.skip()
-    tuned: Any = gr.skip()
-    base_receipt: Any = gr.skip()
-    tuned_receipt: Any = gr.skip()
-    base_facts: Any = gr.skip()
-    tuned_facts: Any = gr.skip()
-    note: Any = gr.skip()
-    suggestions: Any = gr.skip()
-    send: Any = gr.skip()
-    stop: Any = gr.skip()
-    retry: Any = gr.skip()
-    clear: Any = gr.skip()
-    save: Any = gr.skip()
-    remembered: Any = gr.skip()
+SMALL: dict[str, Any] = {"size": "sm", "scale": 0, "min_width": 120}
 
 
 # ---- layout ----------------------------------------------------------------------------------------------------------
@@ -92,7 +56,7 @@ class Screen(NamedTuple):
 def build(session: Session) -> None:
     """The whole tab."""
     workspace = session.workspace
-    talk, turn, kept = gr.State(Transcript()), gr.State(Turn()), gr.State({})
+    talk, turn = gr.State(Transcript()), gr.State(Turn())
     followed, prompts = gr.State(None), gr.State(())
     remembered = gr.BrowserState({}, storage_key="chatgui_chat", secret="chatgui")  # both fixed, else a restart forgets
     with gr.Column(visible=False, elem_id="chat-empty") as empty:
@@ -103,12 +67,9 @@ def build(session: Session) -> None:
     with gr.Column(visible=False, elem_id="chat") as main:
         with gr.Row(elem_id="chat-head"):
             chooser = gr.Dropdown([], label=label("chat.run"), scale=3, min_width=300, elem_id="chat-run")
-            shared = gr.Checkbox(
-                False, label=label("chat.shared"), info=label("chat.shared.help"), scale=2, min_width=300,
-                elem_id="chat-shared",
-            )  # fmt: skip
+            kept = gr.Dropdown([], label=label("chat.kept_list"), scale=3, min_width=240, elem_id="chat-kept")
         with gr.Row(elem_id="chat-panes"):
-            base, tuned = side("base"), side("tuned")
+            panes = tuple(_pane(name) for name in PANES)
         note = gr.HTML(elem_id="chat-note", js_on_load=(ASSETS / "chat.js").read_text(encoding="utf-8"))
         with gr.Row(elem_id="chat-suggestions") as suggestions:
             chips = [gr.Button("", size="sm", min_width=150, visible=False) for _ in range(SUGGESTIONS)]
@@ -123,73 +84,105 @@ def build(session: Session) -> None:
                 label("chat.stop"), variant="stop", scale=0, min_width=112, visible=False, elem_id="chat-stop"
             )
         with gr.Row(elem_id="chat-actions"):
-            small: dict[str, Any] = {"size": "sm", "scale": 0, "min_width": 120, "interactive": False}
-            retry = gr.Button(label("chat.retry"), elem_id="chat-retry", **small)
-            clear = gr.Button(label("chat.clear"), elem_id="chat-clear", **small)
-            save = gr.Button(label("chat.save"), elem_id="chat-save", **small)
-            check = gr.Button(label("chat.check"), size="sm", scale=0, min_width=120, elem_id="chat-check")
-            surprise = gr.Button(label("chat.random"), size="sm", scale=0, min_width=190, elem_id="chat-random")
-        with gr.Accordion(label("chat.settings"), open=False, elem_id="chat-settings"):
-            system = gr.Textbox(
-                label=label("chat.system"), info=label("chat.system.help"), lines=2, elem_id="chat-system"
+            retry, clear, tokens, save = (
+                gr.Button(label(f"chat.{name}"), elem_id=f"chat-{name}", interactive=False, **SMALL)
+                for name in ("retry", "clear", "tokens", "save")
             )
+            check = gr.Button(label("chat.check"), elem_id="chat-check", **SMALL)
+            surprise = gr.Button(label("chat.random"), elem_id="chat-random", **{**SMALL, "min_width": 190})
+            more = gr.Button(label("chat.more"), elem_id="chat-more", **SMALL)
+            fewer = gr.Button(label("chat.fewer"), visible=False, elem_id="chat-fewer", **SMALL)
+        with gr.Accordion(label("chat.settings"), open=False, elem_id="chat-settings"):
+            shared = gr.Checkbox(
+                False, label=label("chat.shared"), info=label("chat.shared.help"), elem_id="chat-shared"
+            )
+            system = presets(session)
             with gr.Row():
                 settings = {knob.name: _setting(knob) for knob in knobs(RunConfig) if knob.group == "generation"}
-
+            with gr.Row(elem_id="chat-shelf"):
+                name = gr.Textbox(label=label("chat.name"), scale=3, min_width=240, elem_id="chat-name")
+                delete = gr.Button(label("chat.delete"), elem_id="chat-delete", **SMALL)
+                surely = gr.Button(
+                    label("chat.delete_surely"), variant="stop", visible=False, elem_id="chat-delete-surely", **SMALL
+                )
         saved = gr.Textbox(visible="hidden", elem_id="chat-saved")
 
     screen = Screen(
-        talk, message, system, settings["generation.seed"], chooser, base.pane, tuned.pane, base.receipt, tuned.receipt,
-        base.facts, tuned.facts, note, suggestions, send, stop, retry, clear, save, remembered,
+        panes, talk, message, system, settings["generation.seed"], chooser, note, suggestions, send, stop, retry, clear,
+        save, tokens, more, fewer, remembered,
     )  # fmt: skip
+    outputs = screen.flat()
+    speakers = [pane.speaker for pane in panes]
     named: dict[str, Any] = {"talk": talk, "turn": turn, "shared": shared, "system": system, **settings}
-    outputs = list(screen)
+    drawing = {"outputs": outputs, **QUIET}
+
+    def draws(handler: Callable[..., Screen], *fixed: Any) -> Any:
+        return bind(flat(handler), *fixed)
 
     def answer(event: Any) -> None:
-        answered = event.success(bind(space.on_gpu(reply, workspace)), [talk, turn], outputs, **MODEL)
-        answered.failure(bind(withdraw), [talk, turn], outputs, **QUIET)
+        answered = event.success(draws(space.on_gpu(asking.reply, workspace)), [talk, turn], outputs, **MODEL)
+        answered.failure(draws(asking.withdraw, workspace), [talk, turn], outputs, **QUIET)
 
     gr.on(
         [session.page.load, session.selection.change, session.tabs.change], bind(refresh, workspace),
-        inputs=[session.selection, chooser, followed, talk], outputs=[chooser, followed, empty, main], **QUIET,
+        inputs=[session.selection, chooser, followed, talk], outputs=[chooser, followed, empty, main, *speakers],
+        **QUIET,
     )  # fmt: skip
-    chooser.change(bind(open_run, workspace), [chooser, talk, kept], [kept, prompts, *chips, *outputs], **OPENING)
-    remembered.change(bind(recall), [remembered, talk, kept], [kept, *outputs], **OPENING)
+    chooser.change(
+        bind(open_run, workspace), [chooser, talk, remembered], [prompts, *chips, *speakers, *outputs], **OPENING
+    )
+    remembered.change(draws(recall, workspace), [remembered, talk], outputs, **OPENING)
+    talk.change(bind(shelf.listed, workspace), [talk], [kept, name], **QUIET)
     to_train.click(lambda: gr.Tabs(selected="train"), None, session.tabs, **QUIET)
-    asking = {"outputs": outputs, **QUIET}
-    answer(gr.on([message.submit, send.click], bind(ask), inputs_kwargs={"message": message, **named}, **asking))
-    answer(retry.click(bind(ask_again), inputs_kwargs=named, **asking))
+    answer(
+        gr.on([message.submit, send.click], draws(asking.ask), inputs_kwargs={"message": message, **named}, **drawing)
+    )
+    answer(retry.click(draws(asking.ask_again), inputs_kwargs=named, **drawing))
     for index, chip in enumerate(chips):
-        answer(chip.click(bind(ask_suggestion, index), inputs_kwargs={"prompts": prompts, **named}, **asking))
+        ask = draws(asking.ask_suggestion, index)
+        answer(chip.click(ask, inputs_kwargs={"prompts": prompts, **named}, **drawing))
+    for side, pane in enumerate(panes):
+        alone = {key: value for key, value in named.items() if key not in ("shared", "system")}
+        answer(pane.chat.retry(draws(asking.ask_one, side), inputs_kwargs=alone, **drawing))
+        answer(pane.chat.edit(_edited(side), inputs_kwargs=named, **drawing))
+        pane.chat.like(_liked(workspace, side), [talk], outputs, **QUIET)
+        pane.chat.undo(draws(asking.undo, workspace), [talk], outputs, **QUIET)
+        pane.chat.clear(draws(clear_talk), [talk], outputs, **QUIET)
+        pane.speaker.input(draws(choose, side), [pane.speaker, talk], outputs, **QUIET)
     surprise.click(bind(random_prompt, workspace), [chooser], [message, system], **QUIET)
-    stop.click(bind(stop_reply), [talk, turn], outputs, queue=False, **QUIET)
+    stop.click(draws(asking.stop_reply, workspace), [talk, turn], outputs, queue=False, **QUIET)
     check.click(bind(check_pair, workspace), [chooser], note, **MODEL)
+    tokens.click(draws(show_tokens, workspace), [talk], outputs, **MODEL)
+    more.click(draws(add_pane), [talk], outputs, **QUIET)
+    fewer.click(draws(remove_pane), [talk], outputs, **QUIET)
     save.click(bind(save_talk), [talk], saved, **QUIET).success(None, saved, None, js=DOWNLOAD, **QUIET)
-    gr.on([clear.click, base.pane.clear, tuned.pane.clear], bind(clear_talk), [talk], outputs, **QUIET)
+    clear.click(draws(clear_talk), [talk], outputs, **QUIET)
+    kept.input(draws(reopen, workspace), [kept, talk], outputs, **QUIET)
+    gr.on([name.submit, name.blur], bind(shelf.named, workspace), [talk, name], [kept, name], **QUIET)
+    delete.click(lambda: gr.update(visible=True), None, surely, **QUIET)
+    surely.click(lambda: gr.update(visible=False), None, surely, **QUIET)
+    surely.click(draws(delete_talk, workspace), [talk], outputs, **QUIET)
     gr.api(
         _endpoint(workspace), api_name="compare", concurrency_limit=None,
         api_description="Both replies to one message, each with its receipt.",
     )  # fmt: skip
 
 
-class Pane(NamedTuple):
-    """One side of the page."""
-
-    pane: gr.Chatbot
-    receipt: gr.Accordion
-    facts: gr.HTML
-
-
-def side(name: Side) -> Pane:
-    """A pane and the receipt under it."""
-    with gr.Column(min_width=320):
-        pane = gr.Chatbot(
-            label=label(f"chat.{name}"), placeholder=label("chat.placeholder"), height=PANE_HEIGHT,
-            render_markdown=False, latex_delimiters=[], buttons=["copy", "copy_all"], elem_id=f"chat-{name}",
+def _pane(name: str) -> PaneView:
+    """Who answers, the conversation, its receipts, and room for probabilities."""
+    with gr.Column(min_width=300, visible=name in PANES[:2]) as column:
+        speaker = gr.Dropdown(
+            [], label=label("chat.speaker"), show_label=False, container=False, elem_id=f"chat-{name}-speaker"
+        )
+        chat = gr.Chatbot(
+            placeholder=label("chat.placeholder"), height=PANE_HEIGHT, render_markdown=False, latex_delimiters=[],
+            show_label=False, buttons=["copy", "copy_all"], editable="user", elem_id=f"chat-{name}",
+            elem_classes="chat-pane",
         )  # fmt: skip
         with gr.Accordion(label("chat.receipt"), open=False, elem_classes="chat-receipt") as receipt:
             facts = gr.HTML(elem_classes="chat-facts")
-    return Pane(pane, receipt, facts)
+        tokens = gr.HTML(visible=False, elem_classes="chat-tokens")
+    return PaneView(column, speaker, chat, receipt, facts, tokens)
 
 
 def _setting(knob: Any) -> Component:
@@ -198,12 +191,35 @@ def _setting(knob: Any) -> Component:
     return drawn
 
 
+def _edited(side: int) -> Any:
+    def listener(event: gr.EditData, request: gr.Request, **named: Any) -> Any:
+        return bind(flat(asking.edit_turn))(request, _place(event.index), _text(event.value), side=side, **named)
+
+    return listener
+
+
+def _liked(workspace: Workspace, side: int) -> Any:
+    def listener(talk: Transcript, event: gr.LikeData, request: gr.Request) -> Any:
+        liked = event.liked if isinstance(event.liked, bool) else None
+        return bind(flat(asking.thumb), workspace)(request, _place(event.index), liked, side, talk)
+
+    return listener
+
+
+def _place(index: Any) -> int:
+    return int(index[0] if isinstance(index, (list, tuple)) else index)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else "".join(str(part.get("text", "")) for part in value)
+
+
 # ---- runs ------------------------------------------------------------------------------------------------------------
 
 
 def refresh(
     workspace: Workspace, language: str, selection: Selection, run: str | None, followed: str | None, talk: Transcript
-) -> tuple[Any, str | None, Any, Any]:
+) -> tuple[Any, ...]:
     """The list of runs as it is now; follows the selection when that has moved on to a run with a result."""
     choices = answering_runs(workspace, language)
     known = [choice for _, choice in choices]
@@ -211,33 +227,72 @@ def refresh(
         run = followed = selection.run
     if run not in known:
         run = known[0] if known else None
-    return gr.update(choices=choices, value=run), followed, gr.update(visible=not known), gr.update(visible=bool(known))
+    speakers = speaker_choices(workspace, language, run, talk.speakers if talk.run == run else ()) if run else []
+    return (
+        gr.update(choices=choices, value=run), followed, gr.update(visible=not known), gr.update(visible=bool(known)),
+        *[gr.update(choices=speakers)] * len(PANES),
+    )  # fmt: skip
 
 
 def open_run(
-    workspace: Workspace, language: str, run: str | None, talk: Transcript, kept: dict[str, Transcript]
+    workspace: Workspace, language: str, run: str | None, talk: Transcript, remembered: Any, reader: str = ""
 ) -> tuple[Any, ...]:
-    """The conversation with another run: the one left there, else a new one with suggestions."""
+    """The conversation with another run: the one this browser had last, else a new one with suggestions."""
     if run == talk.run or run is None:
-        return gr.skip(), gr.skip(), *[gr.skip()] * SUGGESTIONS, *Screen()
-    if talk.run:
-        kept = {**kept, talk.run: talk}
+        return gr.skip(), *[gr.skip()] * (SUGGESTIONS + len(PANES)), *Screen().flat()
     prompts = suggestions(workspace, language, run)
     texts = [" ".join(prompt[-1]["content"].split()) for prompt in prompts]
     texts += [""] * (SUGGESTIONS - len(prompts))
     chips = [gr.update(value=text, visible=bool(text)) for text in texts]
-    return kept, tuple(prompts), *chips, *draw(language, kept.get(run, Transcript(run)))
+    screen = _opened(workspace, language, run, _remembered(remembered, run), reader)
+    speakers = gr.update(choices=speaker_choices(workspace, language, run, screen.talk.speakers))
+    return tuple(prompts), *chips, *[speakers] * len(PANES), *screen.flat()
 
 
-def recall(language: str, record: Any, talk: Transcript, kept: dict[str, Transcript]) -> tuple[Any, ...]:
+def recall(workspace: Workspace, language: str, remembered: Any, talk: Transcript, reader: str = "") -> Screen:
     """The conversation that the browser remembers from before a reload, unless another has begun."""
+    id_ = _remembered(remembered, talk.run)
+    if not id_ or talk.exchanges or talk.asked:
+        return Screen()
+    return _opened(workspace, language, talk.run, id_, reader)
+
+
+def reopen(workspace: Workspace, language: str, id_: str | None, talk: Transcript, reader: str = "") -> Screen:
+    """Another conversation of the same run."""
+    if talk.asked or not id_ or id_ == talk.id:
+        return Screen()
+    screen = _opened(workspace, language, talk.run, id_, reader)
+    return screen._replace(remembered={"run": talk.run, "id": id_})
+
+
+def _remembered(record: Any, run: str) -> str:
+    known = isinstance(record, dict) and record.get("run") == run
+    return str(record.get("id") or "") if known else ""
+
+
+def _opened(workspace: Workspace, language: str, run: str, id_: str, reader: str) -> Screen:
+    """A kept conversation; a new one where there is none. A question that a kill left open returns to the box."""
     try:
-        earlier = from_record(record)
-    except ValueError:
-        return gr.skip(), *Screen()
-    if talk.exchanges or talk.asked or earlier.run in kept:
-        return gr.skip(), *Screen()
-    return {**kept, earlier.run: earlier}, *(draw(language, earlier) if earlier.run == talk.run else Screen())
+        talk = Chats(workspace.run(run), reader).read(id_)
+    except ChatGuiError:
+        return draw(language, Transcript(run))
+    screen = draw(language, talk.withdrawn())
+    return screen._replace(message=talk.asked.message) if talk.asked else screen
+
+
+def clear_talk(language: str, talk: Transcript) -> Screen:
+    """A new conversation with the same models; the old one stays in the list."""
+    if talk.asked:
+        return Screen()
+    return draw(language, Transcript(talk.run, chosen=talk.chosen))._replace(remembered={})
+
+
+def delete_talk(workspace: Workspace, language: str, talk: Transcript, reader: str = "") -> Screen:
+    """Remove the open conversation for good."""
+    if talk.asked or not talk.id:
+        return Screen()
+    Chats(workspace.run(talk.run), reader).delete(talk.id)
+    return clear_talk(language, talk)
 
 
 def suggestions(workspace: Workspace, language: str, run: str) -> list[Messages]:
@@ -273,116 +328,49 @@ def random_prompt(workspace: Workspace, language: str, run: str) -> tuple[Any, A
     return prompt[-1]["content"], prompt[0]["content"] if len(prompt) > 1 else gr.skip()
 
 
-# ---- asking ----------------------------------------------------------------------------------------------------------
+# ---- panes -----------------------------------------------------------------------------------------------------------
 
 
-def ask(
-    language: str, *, talk: Transcript, turn: Turn, message: str, shared: bool, system: str, **settings: Any
-) -> Screen:
-    """Put a message to both models. Raises ConfigError for a setting that is not allowed."""
-    if talk.asked or not message.strip():
+def choose(side: int, language: str, speaker: str | None, talk: Transcript) -> Screen:
+    """Another model in a pane; it answers from the next message on, or the last one again by the pane's own Retry."""
+    if talk.asked or not speaker:
+        return draw(language, talk)
+    chosen = (*talk.speakers[:side], Speaker.parse(speaker), *talk.speakers[side + 1 :])
+    return draw(language, replace(talk, chosen=chosen))
+
+
+def add_pane(language: str, talk: Transcript) -> Screen:
+    """One more pane, which begins with the last one's model."""
+    if talk.asked or len(talk.speakers) == len(PANES):
         return Screen()
-    config = build_flat(RunConfig, settings).generation
-    turn.stop = turn.begun = False
-    question = Question(message, system, shared, config)
-    return draw(language, replace(talk, asked=question))._replace(message="", note=status(language, "chat.waiting"))
+    return draw(language, replace(talk, chosen=(*talk.speakers, talk.speakers[-1])))
 
 
-def ask_suggestion(index: int, language: str, *, prompts: tuple[Messages, ...], system: str, **named: Any) -> Screen:
-    """Ask a suggested prompt, with the system message it has in the data."""
-    prompt = prompts[index]
-    if len(prompt) > 1:
-        system = prompt[0]["content"]
-    screen = ask(language, message=prompt[-1]["content"], system=system, **named)
-    return screen._replace(system=system, message=gr.skip())
+def remove_pane(language: str, talk: Transcript) -> Screen:
+    """The last pane goes; what it said stays in the conversation's file."""
+    if talk.asked or len(talk.speakers) == 2:
+        return Screen()
+    return draw(language, replace(talk, chosen=talk.speakers[:-1]))
 
 
-def ask_again(language: str, *, talk: Transcript, turn: Turn, shared: bool, system: str, **settings: Any) -> Screen:
-    """Both replies to the last message again. With nothing changed the next seed is taken: the same one repeats."""
+def show_tokens(workspace: Workspace, language: str, talk: Transcript) -> Iterator[Screen]:
+    """Probabilities of the last turn's replies under every model that stands there."""
     if talk.asked or not talk.exchanges:
-        return Screen()
-    last = talk.exchanges[-1].question
-    asked = Question(last.message, system, shared, build_flat(RunConfig, settings).generation)
-    seed = asked.settings.seed + (asked == last)
-    earlier = replace(talk, exchanges=talk.exchanges[:-1])
-    named = {**settings, "generation.seed": seed}
-    screen = ask(language, talk=earlier, turn=turn, message=last.message, shared=shared, system=system, **named)
-    return screen._replace(seed=seed, message=gr.skip())
-
-
-def reply(workspace: Workspace, language: str, talk: Transcript, turn: Turn) -> Iterator[Screen]:
-    """Both replies as they grow.
-
-    Raises ChatGuiError when a model is gone or the prompt too long; `withdraw` then gives the message back.
-    """
-    question = talk.asked
-    if question is None or turn.stop:
         yield Screen()
         return
-    turn.begun = True
-    run = workspace.run(talk.run)
-    if not workspace.has_pair(run):
-        yield Screen(note=status(language, "chat.loading"))
-    pair = workspace.pair(run)
-    if turn.stop:
-        yield withdraw(language, talk, turn)
-        return
-    yield Screen(note=status(language, "chat.answering"))
-    drawn, replies = 0.0, None
-    for replies in compare.stream_pair(pair, *talk.prompts(), question.settings, lambda: turn.stop):
-        if time.monotonic() - drawn >= UPDATE_SECONDS:
-            drawn = time.monotonic()
-            yield Screen(base=messages(talk, "base", replies[0].text), tuned=messages(talk, "tuned", replies[1].text))
-    if replies is None:
-        yield withdraw(language, talk, turn)
-        return
-    answers = [
-        Answer(
-            made.text, tuple(made.ids), how_it_ended(made, question.settings, pair.context_tokens),
-            compare.receipt(voice, made, question.settings),
-        )
-        for made, voice in zip(replies, (pair.base, pair.tuned), strict=True)
-    ]  # fmt: skip
-    yield draw(language, talk.answered(*answers))
-
-
-def stop_reply(language: str, talk: Transcript, turn: Turn) -> Screen:
-    """End the replies where they are; what has not begun is withdrawn."""
-    turn.stop = True
-    return Screen(note=status(language, "chat.stopping")) if turn.begun else withdraw(language, talk, turn)
-
-
-def withdraw(language: str, talk: Transcript, turn: Turn) -> Screen:
-    """Take back a question that got no answer: its message returns to the box."""
-    turn.stop = turn.begun = False
-    if talk.asked is None:
-        return draw(language, talk)
-    return draw(language, replace(talk, asked=None))._replace(message=talk.asked.message)
-
-
-def clear_talk(language: str, talk: Transcript) -> Screen:
-    """A new conversation with the same run."""
-    return Screen() if talk.asked else draw(language, Transcript(talk.run))._replace(remembered={})
-
-
-# ---- drawing ---------------------------------------------------------------------------------------------------------
-
-
-def draw(language: str, talk: Transcript) -> Screen:
-    """Everything that follows from the transcript."""
-    last = talk.exchanges[-1] if talk.exchanges else None
-    base, tuned = (last.base, last.tuned) if last else (None, None)
-    idle, done = talk.asked is None, talk.asked is None and last is not None
-    return Screen(
-        talk=talk, base=messages(talk, "base"), tuned=messages(talk, "tuned"),
-        base_receipt=gr.update(label=receipt_line(language, base)), base_facts=receipts(language, talk, "base"),
-        tuned_receipt=gr.update(label=receipt_line(language, tuned)), tuned_facts=receipts(language, talk, "tuned"),
-        note=remark(language, talk), suggestions=gr.update(visible=idle and not done),
-        chooser=gr.update(interactive=idle), send=gr.update(visible=idle), stop=gr.update(visible=not idle),
-        retry=gr.update(interactive=done), clear=gr.update(interactive=done),
-        save=gr.update(interactive=done),
-        remembered=to_record(talk) if done else gr.skip(),
-    )  # fmt: skip
+    yield Screen(note=status(language, "chat.tokens_busy"))
+    turn = len(talk.exchanges) - 1
+    answers = talk.exchanges[turn].answers[: len(talk.speakers)]
+    speakers = [Speaker.parse(answer.receipt["speaker"]) for answer in answers]
+    voices = [workspace.voice(speaker) for speaker in speakers]
+    names = [speaker_name(language, speaker) for speaker in speakers]
+    panes = []
+    for side, answer in enumerate(answers):
+        prompt = voices[side].template.prompt_ids(talk.prompt_of(turn, side))
+        rows = reply_shades(voices, side, prompt, answer.ids, say("chat.tokens_end", language))
+        panes.append(PaneView(tokens=gr.update(value=reply_html(language, names, rows), visible=True)))
+    panes += [PaneView()] * (len(PANES) - len(panes))
+    yield Screen(tuple(panes), note=draw(language, talk).note)
 
 
 def check_pair(workspace: Workspace, language: str, run: str) -> Iterator[str]:
@@ -429,10 +417,9 @@ def compare_once(
     prompt = [{"role": "system", "content": system}] if system else []
     prompt.append({"role": "user", "content": message})
     *_, replies = compare.stream_pair(pair, prompt, prompt, config)
-    voices: tuple[Any, ...] = (pair.base, pair.tuned)
     rows = {
-        str(name): {"text": made.text, "ids": made.ids, **compare.receipt(voice, made, config)}
-        for name, voice, made in zip(SIDES, voices, replies, strict=True)
+        name: {"text": made.text, "ids": made.ids, **compare.receipt(voice, made, config)}
+        for name, voice, made in zip(("base", "tuned"), (pair.base, pair.tuned), replies, strict=True)
     }
     difference = compare.first_difference(*(made.ids for made in replies))
     return {"run": found.id, "prompt": prompt, "seed": config.seed, **rows, "first_difference": difference}
