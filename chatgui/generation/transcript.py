@@ -38,7 +38,7 @@ class Answer:
     text: str
     ids: tuple[int, ...]
     end: End
-    receipt: Mapping[str, Any]
+    receipt: Mapping[str, Any] = field(hash=False)
     good: bool | None = None
     """A thumb up or down."""
 

@@ -130,6 +130,10 @@ def test_a_side_that_came_later_has_no_earlier_turns(after_one: Transcript) -> N
     assert from_record(json.loads(to_json(talk))) == replace(talk, chosen=three.speakers)
 
 
+def test_a_transcript_has_a_hash_that_a_page_can_watch(after_one: Transcript) -> None:
+    assert hash(after_one) != hash(after_one.thumbed(0, 1, True))
+
+
 def test_each_speaker_is_read_from_its_name() -> None:
     for speaker in (Speaker("r", "base"), Speaker("r", "result"), Speaker("r", 40)):
         assert Speaker.parse(str(speaker)) == speaker

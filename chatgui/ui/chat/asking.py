@@ -1,10 +1,10 @@
 """From a message to replies: asking all sides or one, asking again, editing, stopping, taking back."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from chatgui.config import RunConfig
 from chatgui.errors import ChatGuiError
@@ -109,7 +109,7 @@ def thumb(
         return Screen()
     turn = turns[place // 2]
     answer = talk.exchanges[turn].answers[side]
-    kind = "tuned" if answer.receipt["adapter"] == "on" or talk.speakers[side].tuned else "base"
+    kind: Literal["base", "tuned"] = "tuned" if answer.receipt["adapter"] == "on" or talk.speakers[side].tuned else "base"
     prompt = talk.prompt_of(turn, side)
     path = workspace.run(talk.run).reviews
     add_thumb(path, prompt, answer.text, kind, liked, reviewer=reader, weights=answer.receipt["weights"])
@@ -127,7 +127,7 @@ def _asked(language: str, turn: Turn, talk: Transcript) -> Screen:
     return draw(language, replace(talk, id=talk.id or new_id()))._replace(note=status(language, "chat.waiting"))
 
 
-def reply(workspace: Workspace, language: str, talk: Transcript, turn: Turn, reader: str = "") -> Iterator[Screen]:
+def reply(workspace: Workspace, language: str, talk: Transcript, turn: Turn, reader: str = "") -> Generator[Screen, None, None]:
     """The replies as they grow. What is asked, and what was answered, is on the disk before it is shown.
 
     Raises ChatGuiError when a model is gone or the prompt too long; `withdraw` then gives the message back.

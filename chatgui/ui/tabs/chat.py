@@ -116,7 +116,7 @@ def build(session: Session) -> None:
     named: dict[str, Any] = {"talk": talk, "turn": turn, "shared": shared, "system": system, **settings}
     drawing = {"outputs": outputs, **QUIET}
 
-    def draws(handler: Callable[..., Screen], *fixed: Any) -> Any:
+    def draws(handler: Callable[..., Screen | Iterator[Screen]], *fixed: Any) -> Any:
         return bind(flat(handler), *fixed)
 
     def answer(event: Any) -> None:

@@ -1,7 +1,7 @@
 """Review: two replies side by side without names, a vote, the tally, and what votes are good for afterwards.
 
-What moves is one `gr.HTML` with a script of its own (`assets/review.js`) that calls server functions: a vote is kept in
-the browser until the server has it on its disk, so neither a reload nor a killed server loses one.
+What moves is one `gr.HTML` with a script of its own (`assets/review*.js`) that calls server functions: a vote is kept
+in the browser until the server has it on its disk, so neither a reload nor a killed server loses one.
 """
 
 import logging
@@ -37,6 +37,8 @@ TITLE = "tab.review"
 DEFAULT_PAIRS = 20
 GENTLE = {"training.learning_rate": 5e-4, "training.epochs": 3.0}
 """For a few dozen votes on a model that already answers: a tenth of the rate that taught it."""
+SCRIPT = ("review_parts.js", "scorecard.js", "review.js")
+"""Laid end to end: one script in three files."""
 MOST_FILE_CHARACTERS = 5_000_000
 TAGS = ("facts", "off_topic", "tone", "too_long", "too_short", "language", "format")
 TEXTS = (
@@ -57,7 +59,7 @@ log = logging.getLogger(__name__)
 def build(session: Session) -> None:
     """The whole tab."""
     workspace, makers = session.workspace, Makers()
-    panel = _panel("review", {
+    panel = _panel({
         "look": lambda language, query: look(workspace, makers, language, query),
         "begin": lambda language, query: begin(workspace, makers, language, query),
         "vote": lambda language, query: vote(workspace, makers, language, query),
@@ -75,10 +77,10 @@ def build(session: Session) -> None:
     )  # fmt: skip
 
 
-def _panel(name: str, functions: dict[str, Callable[[str, dict[str, Any]], dict[str, Any]]]) -> gr.HTML:
+def _panel(functions: dict[str, Callable[[str, dict[str, Any]], dict[str, Any]]]) -> gr.HTML:
     return gr.HTML(
-        value="", html_template=f'<div class="{name}"></div>', elem_id=f"{name}-panel", apply_default_css=False,
-        js_on_load=(ASSETS / f"{name}.js").read_text(encoding="utf-8"),
+        value="", html_template='<div class="review"></div>', elem_id="review-panel", apply_default_css=False,
+        js_on_load="\n".join((ASSETS / file).read_text(encoding="utf-8") for file in SCRIPT),
         server_functions=[_server(each, function) for each, function in functions.items()],
     )  # fmt: skip
 
