@@ -109,7 +109,9 @@ def thumb(
         return Screen()
     turn = turns[place // 2]
     answer = talk.exchanges[turn].answers[side]
-    kind: Literal["base", "tuned"] = "tuned" if answer.receipt["adapter"] == "on" or talk.speakers[side].tuned else "base"
+    kind: Literal["base", "tuned"] = (
+        "tuned" if answer.receipt["adapter"] == "on" or talk.speakers[side].tuned else "base"
+    )
     prompt = talk.prompt_of(turn, side)
     path = workspace.run(talk.run).reviews
     add_thumb(path, prompt, answer.text, kind, liked, reviewer=reader, weights=answer.receipt["weights"])
@@ -127,7 +129,9 @@ def _asked(language: str, turn: Turn, talk: Transcript) -> Screen:
     return draw(language, replace(talk, id=talk.id or new_id()))._replace(note=status(language, "chat.waiting"))
 
 
-def reply(workspace: Workspace, language: str, talk: Transcript, turn: Turn, reader: str = "") -> Generator[Screen, None, None]:
+def reply(
+    workspace: Workspace, language: str, talk: Transcript, turn: Turn, reader: str = ""
+) -> Generator[Screen, None, None]:
     """The replies as they grow. What is asked, and what was answered, is on the disk before it is shown.
 
     Raises ChatGuiError when a model is gone or the prompt too long; `withdraw` then gives the message back.
