@@ -27,10 +27,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def finished(shared_home: Path) -> Run:
+def live(shared_home: Path) -> Run:
     """A run of 40 steps with answers to one prompt before the first, after the 20th and after the last."""
     (shared_home / "runs").mkdir(parents=True)
-    run = create_run(shared_home, RunConfig(), "finished")
+    run = create_run(shared_home, RunConfig(), "running")  # in this process; a page opens with the live run
     run.set_state(step=STEPS, total_steps=STEPS, seconds=20.0)
     prompt = [{"role": "user", "content": "When do you open?"}]
     for number in range(STEPS + 1):
@@ -43,7 +43,7 @@ def finished(shared_home: Path) -> Run:
 
 
 def test_a_click_on_the_chart_shows_the_answers_of_that_step_beside_the_bases(
-    finished: Run, server: Any, open_page: Callable[..., Any]
+    live: Run, server: Any, open_page: Callable[..., Any]
 ) -> None:
     page = open_page(server.url)
     page.locator("#tabs").get_by_role("tab", name="Train", exact=True).click()
