@@ -83,7 +83,7 @@ def test_a_search_of_the_page_stops_goes_on_and_gives_its_best_settings(
     wait_until(lambda: workspace.searches.state(search) == "stopped")
     assert "it can go on" in panel.search_row(workspace, "en", search.id)["said"]
     panel.resume(workspace, "en", search.id)
-    wait_until(lambda: workspace.searches.state(search) == "finished")
+    wait_until(lambda: workspace.searches.state(search) == "finished", 300)
     row = panel.search_row(workspace, "en", search.id)
     assert row["said"].startswith("Finished: 3 of 3 trials")
     assert [cells["cells"][0] for cells in row["rows"]] == ["3", "2", "1"]
