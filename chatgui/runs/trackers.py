@@ -9,6 +9,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
@@ -51,7 +52,7 @@ class Trackers:
 
     def __init__(self, run: Run, config: RunConfig) -> None:
         names = dict.fromkeys(config.tracker_names)
-        self._lines = [_Line(name, lambda back, name=name: OPENERS[name](run, config, back)) for name in names]  # type: ignore[misc]
+        self._lines = [_Line(name, partial(OPENERS[name], run, config)) for name in names]
 
     def see(self, event: Event) -> list[Notice]:
         """Pass an event on without waiting; gives a notice for each tracker that has failed since the last one."""

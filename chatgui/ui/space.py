@@ -76,7 +76,8 @@ def lend(function: Callable[..., Any], seconds: int) -> Callable[..., Any]:
     """`function` with a GPU for so long; it runs in a forked process, so what it changes in memory is lost."""
     import spaces  # only there, and brought by the Space itself
 
-    return spaces.GPU(duration=seconds)(function)  # type: ignore[no-any-return]
+    lent: Callable[..., Any] = spaces.GPU(duration=seconds)(function)
+    return lent
 
 
 def on_gpu(handler: Callable[..., Any], *fixed: Any) -> Callable[..., Any]:
