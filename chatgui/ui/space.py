@@ -128,7 +128,8 @@ def draw_refusals(workspace: Workspace) -> None:
     with gr.Column(visible=False):
         form = Form()
         form.draw(lambda knob: True)
-        source = {"source": gr.Textbox(label="source"), "format": gr.Textbox("auto", label="format")}
-        run = {"run": gr.Textbox(label="run"), "discard": gr.Checkbox(label="discard")}
-        for name, inputs in (("start_run", form.components), ("load_dataset", source), ("stop_run", run)):
+        source: dict[str, Any] = {"source": gr.Textbox(label="source"), "format": gr.Textbox("auto", label="format")}
+        run: dict[str, Any] = {"run": gr.Textbox(label="run"), "discard": gr.Checkbox(label="discard")}
+        endpoints: dict[str, Any] = {"start_run": form.components, "load_dataset": source, "stop_run": run}
+        for name, inputs in endpoints.items():
             gr.Button().click(bind(refuse), inputs_kwargs=inputs, outputs=None, api_name=name)

@@ -124,8 +124,8 @@ def trained(config: RunConfig, train: Sequence[Item], test: Sequence[Item]) -> d
         _, tuned = measure_loss(model, config.task, held, config.training.micro_batch_tokens)
         with model.disable_adapter():
             base = {"reward_accuracy": likelier(model, held)}
-        rows = {"rows": len(held)}
-        return {"base": {**base, **rows}, "tuned": {**tuned, **rows, "seconds": outcome.seconds}}
+        count = {"rows": len(held)}
+        return {"base": {**base, **count}, "tuned": {**tuned, **count, "seconds": outcome.seconds}}
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         template.tokenizer.save_pretrained(folder)

@@ -61,7 +61,7 @@ def test_two_processes_give_the_curve_of_one(home: Path, make_config: MakeConfig
 @pytest.mark.slow
 def test_a_rank_that_dies_ends_the_run_and_leaves_nobody(home: Path, make_config: MakeConfig) -> None:
     run = create_run(home, on_two(make_config(max_steps=100_000)))
-    killed = []
+    killed: list[psutil.Process] = []
 
     def kill_the_second(event: object) -> None:
         if isinstance(event, Step) and event.step >= 3 and not killed:

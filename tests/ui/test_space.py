@@ -147,10 +147,10 @@ def test_the_space_starts_in_an_empty_environment(folder: Path, tmp_path: Path) 
     """Everything it needs stands in its requirements.txt."""
     python = tmp_path / "venv" / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    install = [python, "-m", "pip", "install", "--quiet"]
+    install = [str(python), "-m", "pip", "install", "--quiet"]
     torch = version("torch").partition("+")[0]  # the build that this machine has: Spaces brings its own
     subprocess.run([*install, f"torch=={torch}"], check=True)
-    subprocess.run([*install, "-r", folder / "requirements.txt"], check=True)
+    subprocess.run([*install, "-r", str(folder / "requirements.txt")], check=True)
     running = Space(folder, tmp_path, str(python))
     try:
         client = Client(running.url, verbose=False)
