@@ -86,15 +86,19 @@ def test_each_row_of_an_array_knows_its_line(tmp_path: Path) -> None:
     assert table.rows == [(2, ROW), (4, ROW)]
 
 
-def test_an_array_cut_in_the_middle_names_the_line(tmp_path: Path) -> None:
-    assert "a.json, line 4" in refusal(write(tmp_path / "a.json", f"[\n{LINE},\n{LINE},\n"))
-    assert "a.json, line 3" in refusal(write(tmp_path / "a.json", f"[\n{LINE},\n{LINE[:-9]}"))
-
-
-def test_an_array_broken_in_the_middle_names_the_line(tmp_path: Path) -> None:
-    assert "a.json, line 3: the JSON is broken" in refusal(
-        write(tmp_path / "a.json", f"[\n{LINE},\n{{'a': 1}},\n{LINE}]")
-    )
+@pytest.mark.parametrize(
+    ("text", "kept", "line"),
+    [
+        (f"[\n{LINE},\n{LINE},\n", [2, 3], 4), (f"[\n{LINE},\n{LINE[:-9]}", [2], 3),
+        (f"[\n{LINE},\n{{'a': 1}},\n{LINE}]", [2], 3),
+    ],
+)  # fmt: skip
+def test_an_array_that_breaks_keeps_the_rows_before_and_names_the_line(
+    tmp_path: Path, text: str, kept: list[int], line: int
+) -> None:
+    *rows, (broken, reason) = files.read_file(write(tmp_path / "a.json", text)).rows
+    assert rows == [(number, ROW) for number in kept]
+    assert broken == line and isinstance(reason, DataError) and "nothing was read" in str(reason)
 
 
 def test_an_object_around_the_array_is_opened(tmp_path: Path) -> None:
