@@ -29,7 +29,7 @@ if (settings.kind === "turns") {
 
   function turns(parent, list, redraw) {
     list.forEach((turn, at) => {
-      const row = make("div", "turn", undefined, parent);
+      const row = make("div", "said", undefined, parent);
       const role = make("select", "", undefined, row);
       for (const name of ROLES) make("option", "", texts[`role_${name}`], role).value = name;
       role.value = turn.role;
