@@ -1,5 +1,6 @@
-"""Ten people at once chat with one server on the starter."""
+"""Ten people at once chat with one server on the starter: as scripts, and in ten browsers."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -56,3 +57,39 @@ def test_ten_people_get_their_own_answers_from_one_server(starter_run: Run, serv
         row[side]["ids"] for row in alone for side in ("base", "tuned")
     ]
     assert len({tuple(row["tuned"]["ids"]) for row in together}) == PEOPLE
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(600)
+def test_ten_browsers_get_their_own_answers_and_stay_responsive(
+    starter_run: Run, server: Any, open_page: Callable[..., Any]
+) -> None:
+    client = pytest.importorskip("gradio_client").Client(server.url, verbose=False)
+    questions = [f"Person {person} asks: where is my order {person * 37}?" for person in range(PEOPLE)]
+    pages = [open_chat(open_page, server.url) for _ in questions]
+    for page, question in zip(pages, questions, strict=True):
+        page.locator("#chat-message textarea").fill(question)
+    for page in pages:
+        page.locator("#chat-message textarea").press("Enter")
+    pages[0].locator("#tabs").get_by_role("tab", name="Train", exact=True).click()  # while the others are answered
+    pages[0].locator("dl.ready").wait_for()
+    assert pages[-1].locator("#chat-stop").is_visible(), "the replies ended before the page could be tried"
+    for page, question in zip(pages, questions, strict=True):
+        page.locator("#chat-send").wait_for(state="attached")
+        page.locator("#chat-note [data-places]").wait_for(state="attached", timeout=180_000)
+        for side in ("base", "tuned"):
+            assert page.locator(f"#chat-{side} [data-testid=user]").all_text_contents() == [question]
+    for page, question in list(zip(pages, questions, strict=True))[::3]:
+        alone = client.predict(run=starter_run.id, message=question, api_name="/compare")
+        for side in ("base", "tuned"):
+            assert page.locator(f"#chat-{side} [data-testid=bot]").text_content() == alone[side]["text"]
+    replies = [page.locator("#chat-tuned [data-testid=bot]").text_content() for page in pages]
+    assert len(set(replies)) == PEOPLE
+
+
+def open_chat(open_page: Callable[..., Any], url: str) -> Any:
+    """A page of its own, at the Chat tab and ready to send."""
+    page = open_page(url)
+    page.locator("#tabs").get_by_role("tab", name="Chat", exact=True).click()
+    page.locator("#chat-suggestions button").first.wait_for()
+    return page
