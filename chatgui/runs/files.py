@@ -2,8 +2,9 @@
 
 import os
 import shutil
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from chatgui.errors import RunError
@@ -14,7 +15,7 @@ FULL_BYTES = 2**20
 
 def write_atomically(path: Path, text: str) -> None:
     """Write to a temporary name, flush to disk, rename: a reader sees the old text or the new one, never half."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}")
     try:
         with temporary.open("w", encoding="utf-8") as stream:
             stream.write(text)
@@ -24,6 +25,22 @@ def write_atomically(path: Path, text: str) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def drop_torn_line(path: Path) -> None:
+    """Take a torn last line away, which a power cut can leave: it would swallow the next one. A file need not be."""
+    with suppress(FileNotFoundError), path.open("rb+") as stream:
+        size = whole = stream.seek(0, os.SEEK_END)
+        while whole:
+            start = max(0, whole - 4096)
+            stream.seek(start)
+            newline = stream.read(whole - start).rfind(b"\n")
+            if newline >= 0:
+                whole = start + newline + 1
+                break
+            whole = start
+        if whole < size:
+            stream.truncate(whole)
 
 
 def flush_to_disk(path: Path) -> None:

@@ -22,6 +22,7 @@ from chatgui.config import RunConfig, merged, read_config, read_yaml, write_conf
 from chatgui.errors import ConfigError, RunError
 from chatgui.events import Evaluation
 from chatgui.fields import Config, Knob, build, build_flat, flatten, knobs, unflatten
+from chatgui.runs.files import drop_torn_line, told, write_atomically
 from chatgui.runs.notes import tag
 from chatgui.runs.store import ENDED, Run, create_run, new_run_id
 from chatgui.runs.worker import TrainingThread
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     import optuna
 
 POLL_SECONDS = 0.3
+LOCK_SECONDS = 1.0
+"""For a driver to get the lock that `is_driven` takes for a moment."""
 RETRIES = 3
 """A trial whose worker was killed is resumed so many times before it counts as failed."""
 RANGE = re.compile(r"^\s*(\S+?)\s*\.\.\s*(\S+?)(\s+log)?\s*$")
@@ -180,6 +183,11 @@ class Search:
             raise RunError("search.not_found", search=self.id, home=str(self.home)) from error
         return values
 
+    @property
+    def journal(self) -> Path:
+        """Optuna's record."""
+        return self.folder / "journal.log"
+
     def study(self) -> "optuna.Study":
         """Optuna's view of it: every trial with its values, losses along the way and end."""
         import optuna
@@ -188,25 +196,31 @@ class Search:
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         lock: Any = _Lock(self.folder / "journal.lock")
-        backend = JournalFileBackend(str(self.folder / "journal.log"), lock)
-        storage = JournalStorage(backend)
-        settings = self.settings
-        known = storage.get_all_studies()
-        # a driver that goes on must not draw the first trials once more
-        seed = settings.seed + (len(storage.get_all_trials(known[0]._study_id)) if known else 0)
-        sampler: Any = (
-            optuna.samplers.TPESampler(seed=seed, n_startup_trials=min(5, settings.trials))
-            if settings.sampler == "tpe"
-            else optuna.samplers.RandomSampler(seed=seed)
+        storage = JournalStorage(JournalFileBackend(str(self.journal), lock))
+        pruner: Any = (
+            optuna.pruners.MedianPruner(n_startup_trials=3) if self.settings.prune else optuna.pruners.NopPruner()
         )
-        pruner: Any = optuna.pruners.MedianPruner(n_startup_trials=3) if settings.prune else optuna.pruners.NopPruner()
+        if storage.get_all_studies():  # `create_study` writes to the record even when there is one
+            return optuna.load_study(study_name=self.id, storage=storage, sampler=self.sampler(0), pruner=pruner)
         return optuna.create_study(
-            storage=storage, study_name=self.id, load_if_exists=True, direction="minimize", sampler=sampler,
-            pruner=pruner,
+            study_name=self.id, storage=storage, sampler=self.sampler(0), pruner=pruner, direction="minimize",
+            load_if_exists=True,
         )  # fmt: skip
+
+    def sampler(self, trial: int) -> "optuna.samplers.BaseSampler":
+        """What draws the values of a trial: with a seed of its own, so that a new driver draws as the old one had."""
+        from optuna.samplers import RandomSampler, TPESampler
+
+        settings = self.settings
+        seed = settings.seed + trial
+        if settings.sampler == "random":
+            return RandomSampler(seed=seed)
+        return TPESampler(seed=seed, n_startup_trials=min(5, settings.trials))
 
     def trials(self) -> list[dict[str, Any]]:
         """One line for each trial: number, run, state, validation loss and the values tried."""
+        if not self.journal.is_file():
+            return []
         return [
             {
                 "trial": trial.number, "run": trial.user_attrs.get("run"), "state": trial.state.name.lower(),
@@ -247,7 +261,7 @@ def create_search(home: Path, config: RunConfig, settings: SearchConfig, ranges:
     try:
         search.folder.mkdir(parents=True)
         write_config(config, search.folder / "config.yaml")
-        (search.folder / "search.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+        write_atomically(search.folder / "search.yaml", yaml.safe_dump(values, sort_keys=False))
     except OSError as error:
         raise RunError("run.cannot_write", path=str(home), reason=error.strerror or str(error)) from error
     return search
@@ -277,17 +291,19 @@ def drive(
 ) -> None:  # fmt: skip
     """Try until all trials have ended; `tell` hears of each. Takes up what an earlier driver left.
 
-    Asked to stop, it pauses the run under way and leaves. Raises RunError when another driver is at it.
+    Asked to stop, it pauses the run under way and leaves. Raises RunError when another driver is at it, and for a disk
+    that takes no more.
     """
     lock = FileLock(search.folder / "driver.lock")
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=LOCK_SECONDS)
     except Timeout as error:
         raise RunError("search.driven", search=search.id) from error
     queue = TrainingThread(search.home)  # takes the runs unless a server on the same home already does
     queue.start()
     try:
-        with suppress(Left):
+        with suppress(Left), told(search.folder):
+            drop_torn_line(search.journal)
             for trial in _trials(search, should_stop):
                 _follow(search, trial, should_stop)
                 tell(search.trials()[trial.number])
@@ -313,8 +329,10 @@ def _trials(search: Search, should_stop: Callable[[], bool]) -> Iterator["optuna
 
     study = search.study()
     for frozen in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
+        study.sampler = search.sampler(frozen.number)
         yield optuna.Trial(study, frozen._trial_id)
-    while not should_stop() and len(study.get_trials(deepcopy=False)) < search.settings.trials:
+    while not should_stop() and (number := len(study.get_trials(deepcopy=False))) < search.settings.trials:
+        study.sampler = search.sampler(number)
         yield study.ask()
 
 
@@ -326,13 +344,16 @@ def _follow(search: Search, trial: "optuna.Trial", should_stop: Callable[[], boo
     run = _run(search, trial, config)
     outcome = _watch(run, trial, search.settings.prune, should_stop)
     loss = run.state().result.get("validation_loss")
-    study = trial.study
-    if outcome == "finished" and loss is None:
+    if outcome == "finished" and loss is None and not _was_measured(run):
         raise ConfigError("search.no_validation", source=config.data.source)
-    if outcome == "finished":
-        study.tell(trial.number, loss)
-    else:
-        study.tell(trial.number, state=TrialState.PRUNED if outcome == "pruned" else TrialState.FAIL)
+    if outcome == "finished" and loss is not None:
+        trial.study.tell(trial.number, loss)
+    else:  # a loss that is no number is none: the values of this trial are bad, others may be good
+        trial.study.tell(trial.number, state=TrialState.PRUNED if outcome == "pruned" else TrialState.FAIL)
+
+
+def _was_measured(run: Run) -> bool:
+    return any(isinstance(event, Evaluation) and event.split == "validation" for event in run.events())
 
 
 def _run(search: Search, trial: "optuna.Trial", config: RunConfig) -> Run:
@@ -344,9 +365,9 @@ def _run(search: Search, trial: "optuna.Trial", config: RunConfig) -> Run:
     run = Run(search.home / "runs" / run_id)
     if not (run.folder / "state.json").is_file():
         create_run(search.home, config, run_id=run_id)
-        tag(run, f"search:{search.id}")
     elif run.state().state == "paused":  # by the driver before this one, as it left
         run.reopen(resume=True)
+    tag(run, f"search:{search.id}")
     return run
 
 
@@ -356,7 +377,7 @@ def _watch(run: Run, trial: "optuna.Trial", prune: bool, should_stop: Callable[[
     A run that somebody else has paused is waited for: it goes on when they say so.
     """
     reported = set(trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
-    retries, offset, pruned = 0, 0, bool(trial.user_attrs.get("pruned"))
+    retries, offset, pruned = 0, 0, False
     while True:
         events, offset = run.events_since(offset)
         for event in events:
@@ -366,18 +387,23 @@ def _watch(run: Run, trial: "optuna.Trial", prune: bool, should_stop: Callable[[
         state = run.state().state
         if prune and not pruned and state == "running" and reported and trial.should_prune():
             pruned = True
-            trial.set_user_attr("pruned", True)
-            run.request_stop(discard=True)
+            trial.set_user_attr("pruned", True)  # before it is asked: whoever finds it stopped must know why
+            with suppress(RunError):  # it has ended at this moment
+                run.request_stop(discard=True)
         if should_stop() and state not in ("finished", "failed", "stopped"):
             if state in ENDED:
                 raise Left
             with suppress(RunError):  # it has ended at this moment
                 run.request_pause()
+        elif state == "interrupted" and not run.marked_interrupted():
+            pass  # whoever has the queue is about to write that down, and must not do so over a run that was reopened
         elif state == "interrupted" and retries < RETRIES:
             retries += 1
             run.reopen(resume=True)
+        elif state == "stopped" and trial.user_attrs.get("pruned"):
+            return "pruned"
         elif state in ENDED and state != "paused":
-            return "pruned" if pruned else state if state == "finished" else "failed"
+            return state if state == "finished" else "failed"
         time.sleep(POLL_SECONDS)
 
 

@@ -17,7 +17,7 @@ from chatgui.config import RunConfig, read_config, write_config
 from chatgui.errors import ChatGuiError, RunError
 from chatgui.events import Event, from_line, latest, to_line
 from chatgui.home import home_folder as home_folder
-from chatgui.runs.files import flush_to_disk, is_full, told, write_atomically
+from chatgui.runs.files import drop_torn_line, flush_to_disk, is_full, told, write_atomically
 from chatgui.runs.process import started
 
 LIVE = ("starting", "running", "stopping")
@@ -163,19 +163,8 @@ class Run:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def mend_events(self) -> None:
-        """Take a torn last line away, which a power cut can leave: it would swallow the next event."""
-        with suppress(FileNotFoundError), (self.folder / "events.jsonl").open("rb+") as stream:
-            size = whole = stream.seek(0, os.SEEK_END)
-            while whole:
-                start = max(0, whole - 4096)
-                stream.seek(start)
-                newline = stream.read(whole - start).rfind(b"\n")
-                if newline >= 0:
-                    whole = start + newline + 1
-                    break
-                whole = start
-            if whole < size:
-                stream.truncate(whole)
+        """Take a torn last event away."""
+        drop_torn_line(self.folder / "events.jsonl")
 
     def flush_events(self) -> None:
         """Events up to here survive a power cut: a checkpoint must not know of steps that its curve lacks."""
@@ -323,11 +312,16 @@ def new_run_id(config: RunConfig, made_by: str = "") -> str:
 
 
 def create_run(home: Path, config: RunConfig, state: str = "queued", run_id: str | None = None) -> Run:
-    """A new run folder. Raises RunError when it cannot be written (a read-only home, a full disk)."""
+    """A new run folder. Raises RunError when it cannot be written (a read-only home, a full disk).
+
+    Its state is written last and makes it a run: with the `run_id` of one whose making broke off, that is made up for.
+    """
     run = Run(home / "runs" / (run_id or new_run_id(config)))
+    broke_off = run_id is not None and not (run.folder / "state.json").exists()
+    with told(home):
+        run.folder.mkdir(parents=True, exist_ok=broke_off)
     try:
         with told(home):
-            run.folder.mkdir(parents=True)
             write_config(config, run.folder / "config.yaml")
             first = State(state, time.time(), next_place(run.folder.parent), **_process(state))
             write_atomically(run.folder / "state.json", json.dumps(asdict(first)))

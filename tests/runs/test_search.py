@@ -1,18 +1,23 @@
 """Hyperparameter search: ranges, and a driver that is killed."""
 
+import math
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chatgui.config import RunConfig
 from chatgui.errors import ConfigError, RunError
+from chatgui.events import Evaluation
 from chatgui.runs.notes import read_notes
+from chatgui.runs.queue import next_run
 from chatgui.runs.search import (
     Range,
     Search,
@@ -25,7 +30,8 @@ from chatgui.runs.search import (
     read_search,
     with_value,
 )  # fmt: skip
-from chatgui.runs.store import LIVE, find_run, list_runs
+from chatgui.runs.store import LIVE, create_run, find_run, list_runs
+from tests.conftest import ROOT
 
 RATES = (Range("training.learning_rate", 1e-4, 1e-1, log=True),)
 
@@ -84,15 +90,22 @@ def test_a_search_that_is_not_there_is_named(home: Path) -> None:
 
 
 def driver(search: Search) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "chatgui", "search", search.id, "--home", str(search.home)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
+    with said_by_drivers(search).open("ab") as stream:
+        return subprocess.Popen(
+            [sys.executable, "-m", "chatgui", "search", search.id, "--home", str(search.home)],
+            stdout=stream, stderr=stream, start_new_session=True,
+        )  # fmt: skip
 
 
-def wait_for_trials(search: Search, ended: int) -> None:
+def said_by_drivers(search: Search) -> Path:
+    """What all drivers of the search printed, one behind the other."""
+    return search.home.parent / "drivers.txt"
+
+
+def wait_for_trials(search: Search, ended: int, process: "subprocess.Popen[bytes]") -> None:
     end = time.monotonic() + 300
     while True:
+        assert process.poll() is None, said_by_drivers(search).read_text()
         trials = search.trials()
         if trials and trials[-1]["run"] and sum(trial["state"] != "running" for trial in trials) >= ended:
             return
@@ -115,10 +128,10 @@ def small(home: Path, make_config: Callable[..., RunConfig]) -> Iterator[Search]
 def test_a_search_killed_twice_ends_with_all_its_trials_and_the_right_best_one(small: Search) -> None:
     for ended in (2, 5):
         process = driver(small)
-        wait_for_trials(small, ended)
+        wait_for_trials(small, ended, process)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert driver(small).wait(timeout=550) == 0
+    assert driver(small).wait(timeout=550) == 0, said_by_drivers(small).read_text()
     rows = small.trials()
     assert [row["trial"] for row in rows] == list(range(12))
     assert {row["state"] for row in rows} <= {"complete", "pruned"}
@@ -134,11 +147,92 @@ def test_a_search_killed_twice_ends_with_all_its_trials_and_the_right_best_one(s
     assert set(pictures(small)) == {"optimization_history", "param_importances", "parallel_coordinate"}
 
 
+def tried_by(home: Path, how: str) -> tuple[int, list[dict[str, Any]]]:
+    """How many drivers a search of 8 trials took, and its trials."""
+    search = create_search(home, RunConfig(), SearchConfig(trials=8, sampler="random"), RATES)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.runs.killed_drivers", search.folder, how],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    trials = search.trials()
+    assert [trial["trial"] for trial in trials] == list(range(8))
+    assert {trial["state"] for trial in trials} <= {"complete", "pruned"}
+    runs = list_runs(home)
+    assert sorted(run.id for run in runs) == sorted(trial["run"] for trial in trials)
+    assert all(read_notes(run).tags == (f"search:{search.id}",) for run in runs)
+    return int(done.stdout.split()[-1]), trials
+
+
+@pytest.mark.slow
+def test_drivers_killed_before_every_write_try_what_a_spared_one_tries(tmp_path: Path) -> None:
+    """Each dies one write later than the last, some of them with half a line in Optuna's record."""
+    drivers, spared = tried_by(tmp_path / "spared", "--spared")
+    assert drivers == 1
+    for how in ("--killed", "--torn"):
+        drivers, trials = tried_by(tmp_path / how, how)
+        assert drivers > 20
+        assert [trial["training.learning_rate"] for trial in trials] == [t["training.learning_rate"] for t in spared]
+
+
+def test_a_run_whose_making_broke_off_is_made(home: Path) -> None:
+    (home / "runs" / "half").mkdir(parents=True)
+    (home / "runs" / "half" / "config.yaml").write_text("task: {ki")
+    run = create_run(home, RunConfig(), run_id="half")
+    assert (run.state().state, run.config) == ("queued", RunConfig())
+    with pytest.raises(RunError, match="File exists"):
+        create_run(home, RunConfig(), run_id="half")
+    assert run.state().state == "queued"
+
+
+def test_looking_at_a_search_writes_nothing(small: Search) -> None:
+    assert (small.trials(), small.best()) == ([], None)
+    assert sorted(file.name for file in small.folder.iterdir()) == ["config.yaml", "search.yaml"]
+    small.study()
+    size = small.journal.stat().st_size
+    assert small.trials() == []
+    assert small.journal.stat().st_size == size
+
+
+class Ended:
+    """A queue that trains as a worker would whose losses are no numbers."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+    def start(self) -> None:
+        self.thread = threading.Thread(target=self.train, daemon=True)
+        self.thread.start()
+
+    def train(self) -> None:
+        for number in range(2):
+            while not (run := next_run(self.home)):
+                time.sleep(0.01)
+            run.claim(os.getpid())
+            loss = 1.0 if number else math.nan
+            run.append(Evaluation(4, "validation", loss))
+            run.set_state(state="finished", result={"validation_loss": loss if number else None})
+
+    def close(self) -> None:
+        self.thread.join()
+
+
+def test_a_trial_whose_loss_is_no_number_has_failed_and_the_search_goes_on(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatgui.runs.search.TrainingThread", Ended)
+    search = create_search(home, RunConfig(), SearchConfig(trials=2), RATES)
+    drive(search)
+    assert [trial["state"] for trial in search.trials()] == ["fail", "complete"]
+
+
 @pytest.mark.slow
 def test_a_second_driver_is_refused(small: Search) -> None:
     process = driver(small)
     try:
-        wait_for_trials(small, 0)
+        wait_for_trials(small, 0, process)
         with pytest.raises(RunError, match="already under way"):
             drive(small)
     finally:
