@@ -354,6 +354,7 @@ def test_events_of_a_run_begun_anew_are_read_from_the_start(run: Run) -> None:
 
 def test_a_wish_that_cannot_be_written_is_told(run: Run) -> None:
     live(run)
-    (run.folder / f".stop.json.{os.getpid()}").mkdir()  # stands in the way, as a read-only disk would
+    in_the_way = run.folder / f".stop.json.{os.getpid()}.{threading.get_native_id()}"  # as a read-only disk would be
+    in_the_way.mkdir()
     with pytest.raises(RunError, match="nothing can be written here"):
         run.request_stop()
