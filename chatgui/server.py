@@ -20,6 +20,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from chatgui import server_monitor
 from chatgui.config import GenerationConfig
 from chatgui.errors import ChatGuiError, ConfigError, RunError
 from chatgui.runs.store import Run
@@ -229,6 +230,16 @@ def router(workspace: Workspace, keys: Sequence[str] = (), default_run: str | No
         replies = _begin(pair, voice, prompts, asked, _settings(asked, asked.max_tokens or 16), asked.logprobs)
         return await _answered(request, asked, replies, _Text(asked.model), sum(map(len, prompts)))
 
+    async def grow_stream(request: Request) -> Response:
+        asked = await _read(request, server_monitor.StreamAsked)
+        return JSONResponse(await anyio.to_thread.run_sync(server_monitor.grow, workspace, asked))
+
+    async def tell_stream(request: Request) -> Response:
+        name = request.query_params.get("model", "")
+        return JSONResponse(await anyio.to_thread.run_sync(server_monitor.tell, workspace, name))
+
+    routes.add_api_route("/monitor", guarded(grow_stream), methods=["POST"])
+    routes.add_api_route("/monitor", guarded(tell_stream), methods=["GET"])
     routes.add_api_route("/models", guarded(list_models), methods=["GET"])
     routes.add_api_route("/chat/completions", guarded(chat), methods=["POST"])
     routes.add_api_route("/completions", guarded(complete), methods=["POST"])

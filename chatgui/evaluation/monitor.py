@@ -18,12 +18,16 @@ from chatgui.fields import Config
 
 TIMES = ("time", "date", "datetime", "timestamp", "created", "时间", "日期")
 TOPICS = ("topic", "category", "product", "主题", "类别")
+NEGATIVE_NAMES = ("negative", "neg", "bad", "负面", "消极", "差评")
+"""Labels that are watched without being asked."""
 WEBHOOK_SECONDS = 5.0
 
 
 class Rule(Config):
     """When a share is unusual: above the pooled share of the days before by so many standard errors."""
 
+    negative: str = ""
+    """Label whose share is watched."""
     standard_errors: float = Field(3.0, gt=0, le=10)
     """Distance from the usual share that raises an alert; lower warns sooner and more often in vain."""
     usual_days: int = Field(14, ge=2, le=365)
@@ -74,6 +78,11 @@ def _day(value: Any) -> date:
     return moment.date()
 
 
+def likely_negative(labels: Sequence[str]) -> str:
+    """The label that by its name stands for a bad mood, else the first; empty when there is none."""
+    return next((name for name in labels if name.casefold() in NEGATIVE_NAMES), next(iter(labels), ""))
+
+
 def daily(seen: Sequence[Seen]) -> dict[str, dict[date, Counter[str]]]:
     """How often each label was given, by topic and day."""
     table: dict[str, dict[date, Counter[str]]] = {}
@@ -82,8 +91,8 @@ def daily(seen: Sequence[Seen]) -> dict[str, dict[date, Counter[str]]]:
     return table
 
 
-def alerts(seen: Sequence[Seen], negative: str, rule: Rule) -> list[Alert]:
-    """Days on which the share of `negative` is more than `standard_errors` above the usual one, in order of time.
+def alerts(seen: Sequence[Seen], rule: Rule) -> list[Alert]:
+    """Days on which the share of `rule.negative` is more than `standard_errors` above the usual one, in order of time.
 
     Usual is the pooled share of the `usual_days` before, days of alerts left out: a surge must not become normal.
     The standard error is that of a difference of two shares, sqrt(p (1 - p) (1 / n + 1 / m)) for n texts of the day
@@ -98,9 +107,9 @@ def alerts(seen: Sequence[Seen], negative: str, rule: Rule) -> list[Alert]:
             texts, known = days[day].total(), sum(counts.total() for counts in before)
             if texts < rule.least_texts or known < rule.least_texts:
                 continue
-            usual = (sum(counts[negative] for counts in before) + 1) / (known + 2)
+            usual = (sum(counts[rule.negative] for counts in before) + 1) / (known + 2)
             limit = usual + rule.standard_errors * math.sqrt(usual * (1 - usual) * (1 / texts + 1 / known))
-            share = days[day][negative] / texts
+            share = days[day][rule.negative] / texts
             if share > limit:
                 unusual.add(day)
                 found.append(Alert(day.isoformat(), topic, share, usual, limit, texts))

@@ -27,7 +27,7 @@ def stream(surges: set[tuple[int, str]], seed: int = 0) -> list[Seen]:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_planted_surges_raise_exactly_their_alerts(seed: int) -> None:
-    raised = alerts(stream(SURGES, seed), "negative", Rule(standard_errors=4))
+    raised = alerts(stream(SURGES, seed), Rule(negative="negative", standard_errors=4))
     assert {(alert.day, alert.topic) for alert in raised} == {
         ((START + timedelta(days=day)).isoformat(), topic) for day, topic in SURGES
     }
@@ -35,13 +35,13 @@ def test_planted_surges_raise_exactly_their_alerts(seed: int) -> None:
 
 def test_a_surge_does_not_become_usual() -> None:
     long = {(day, "delivery") for day in range(30, 40)}
-    raised = alerts(stream(long), "negative", Rule(standard_errors=4, usual_days=14))
+    raised = alerts(stream(long), Rule(negative="negative", standard_errors=4, usual_days=14))
     assert len([alert for alert in raised if alert.topic == "delivery"]) >= 9
 
 
 def test_a_looser_rule_and_few_texts_raise_none() -> None:
-    assert alerts(stream(SURGES), "negative", Rule(standard_errors=10)) == []
-    assert alerts(stream(SURGES), "negative", Rule(least_texts=50)) == []
+    assert alerts(stream(SURGES), Rule(negative="negative", standard_errors=10)) == []
+    assert alerts(stream(SURGES), Rule(negative="negative", least_texts=50)) == []
 
 
 def test_shares_are_counted_by_topic_and_day() -> None:
