@@ -6,6 +6,7 @@ Imports torch, so it is itself imported inside functions only.
 import copy
 import inspect
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from chatgui.adapters.layers import blocks, heads, sublayers, task_type
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
-class Attached(torch.nn.Module):
+class Attached(torch.nn.Module, ABC):
     """A frozen model, trained parts beside it, and a task's own head, trained as a copy."""
 
     KIND: ClassVar[str]
@@ -64,13 +65,13 @@ class Attached(torch.nn.Module):
         for name, head in chosen.items():
             setattr(self.base, name, head)
 
+    @abstractmethod
     def settings(self) -> dict[str, Any]:
         """What makes the same adapter again, as plain values."""
-        raise NotImplementedError
 
+    @abstractmethod
     def parts(self) -> dict[str, torch.nn.Parameter]:
         """The trained weights beside the model by their saved names."""
-        raise NotImplementedError
 
     def trained(self) -> dict[str, torch.nn.Parameter]:
         """`parts` and the heads, as they are saved: heads under the names peft gives them."""
@@ -168,12 +169,13 @@ class VirtualTokens(Attached):
         decoder.register_forward_pre_hook(self._before, with_kwargs=True)
         decoder.register_forward_hook(self._after)
 
+    @abstractmethod
     def _first_values(self, ids: torch.Tensor) -> torch.Tensor:
-        raise NotImplementedError
+        """The learnt places (length, …) as they begin: those of some ids (1, length)."""
 
+    @abstractmethod
     def _put_before(self, given: dict[str, Any]) -> int:
         """Put the learnt places before the input in `given`. Returns by how many it lengthened the output."""
-        raise NotImplementedError
 
     def _before(self, decoder: Any, args: Any, options: dict[str, Any]) -> Any:
         self._added = 0
