@@ -87,10 +87,15 @@ def default_length_tokens(config: ModelConfig) -> int:
 
 def load_template(config: ModelConfig) -> Template:
     """The tokenizer with its chat template. Raises ModelError when it is not there."""
+    return Template(load_tokenizer(config))
+
+
+def load_tokenizer(config: ModelConfig) -> Any:
+    """A `transformers` tokenizer, of models that do not chat too. Raises ModelError when it is not there."""
     from transformers import AutoTokenizer
 
     path = locate(config.name)
-    return Template(_guard(config.name, lambda: AutoTokenizer.from_pretrained(path, **_hub(config))))
+    return _guard(config.name, lambda: AutoTokenizer.from_pretrained(path, **_hub(config)))
 
 
 def saved_template(folder: Path) -> Template:

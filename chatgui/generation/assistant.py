@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from chatgui.data.load import SAMPLES
 from chatgui.errors import DataError
 from chatgui.fields import Config
 from chatgui.generation.compare import Messages, compare_prompts
+from chatgui.generation.embeddings import Embedder, Meanings, fused
 from chatgui.generation.pair import Pair
 from chatgui.generation.retrieval import Index
 
@@ -36,6 +38,11 @@ class Retrieval(Config):
     threshold: float = Field(0.3, ge=0, le=1)
     """Share of the question, rare words weighing more, that a passage must hold; below it the answer is "I don't know".
     Higher is more careful."""
+    embeddings: str = ""
+    """Model whose hidden states find passages by meaning as well, mixed with the words by rank: a folder or a name of
+    the hub, best one made for sentences. Empty searches by words alone."""
+    likeness: float = Field(0.5, ge=0, le=1)
+    """Cosine at which a passage fits by its meaning, whatever words it holds; only with embeddings."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +57,13 @@ class Passage:
 
 @dataclass(frozen=True)
 class Hit:
-    """A passage, how well it fits (BM25), and the share of the question that it holds."""
+    """A passage, how well it fits (BM25, or with embeddings the fused score), the share of the question that it holds,
+    and with embeddings how like the question it is (cosine)."""
 
     passage: Passage
     score: float
     covered: float
+    likeness: float | None = None
 
 
 def read_passages(files: Sequence[Path]) -> list[Passage]:
@@ -129,16 +138,28 @@ def _pieces(text: str) -> list[str]:
 class Library:
     """Passages that can be searched."""
 
-    def __init__(self, passages: Sequence[Passage]) -> None:
+    def __init__(self, passages: Sequence[Passage], cache: Path | None = None) -> None:
+        """`cache` is a folder for what is known of the passages' meanings."""
         self.passages = tuple(passages)
-        self._index = Index([passage.found_by for passage in passages])
+        self._texts = [passage.found_by for passage in passages]
+        self._index = Index(self._texts)
+        self._meanings = lru_cache(maxsize=1)(lambda model: Meanings(Embedder(model), self._texts, cache))
 
     def search(self, question: str, settings: Retrieval) -> list[Hit]:
-        """The best passages above the threshold, best first; empty when nothing fits."""
-        scores, covered = self._index.scores(question), self._index.covered(question)
-        fits = [place for place, share in enumerate(covered) if share >= settings.threshold and scores[place] > 0]
+        """The best passages above the threshold, best first; empty when nothing fits.
+
+        Raises ModelError when the model of `embeddings` is not there.
+        """
+        words, covered = self._index.scores(question), self._index.covered(question)
+        fits = {place for place, share in enumerate(covered) if share >= settings.threshold and words[place] > 0}
+        if not settings.embeddings:
+            best = sorted(fits, key=lambda place: -words[place])[: settings.passages]
+            return [Hit(self.passages[at], words[at], covered[at]) for at in best]
+        likeness = self._meanings(settings.embeddings).similarities(question)
+        fits |= {place for place, cosine in enumerate(likeness) if cosine >= settings.likeness}
+        scores = fused(words, likeness)
         best = sorted(fits, key=lambda place: -scores[place])[: settings.passages]
-        return [Hit(self.passages[at], scores[at], covered[at]) for at in best]
+        return [Hit(self.passages[at], scores[at], covered[at], likeness[at]) for at in best]
 
 
 def grounded(question: str, hits: Sequence[Hit]) -> Messages:

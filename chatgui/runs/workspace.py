@@ -68,7 +68,7 @@ class Workspace:
         self._voices = Voices()
         self._pairs: dict[tuple[str, str, int], Pair] = {}
         self._predictors: dict[tuple[str, str, int], Predictor] = {}
-        self.library = lru_cache(maxsize=2)(_load_library)
+        self.library = lru_cache(maxsize=2)(self._load_library)
         self._loading = threading.Lock()
         self._forecasts: dict[str, Forecast] = {}
         self.reports = Reports(home)
@@ -284,6 +284,11 @@ class Workspace:
             self._predictors[key] = found
             return found
 
+    def _load_library(self, files: tuple[str, ...]) -> "Library":
+        from chatgui.generation.assistant import Library, read_passages
+
+        return Library(read_passages([Path(file) for file in files]), self.home / "cache" / "embeddings")
+
     def predicting_runs(self) -> list[str]:
         """Ids of the runs with a result that classifies, tags or ranks, newest first."""
         return [run.id for run in self.runs() if run.has_model and _predicts(run)]
@@ -339,12 +344,6 @@ def _kind(run: Run) -> str:
         return run.config.task.kind
     except ChatGuiError:
         return ""
-
-
-def _load_library(files: tuple[str, ...]) -> "Library":
-    from chatgui.generation.assistant import Library, read_passages
-
-    return Library(read_passages([Path(file) for file in files]))
 
 
 def _load_template(model: Any) -> "Template":

@@ -13,7 +13,7 @@ import gradio as gr
 from chatgui.config import GenerationConfig
 from chatgui.errors import DataError
 from chatgui.fields import build as build_config
-from chatgui.generation.assistant import Retrieval, answer, sample_documents
+from chatgui.generation.assistant import Hit, Retrieval, answer, sample_documents
 from chatgui.runs.workspace import Workspace
 from chatgui.text import say
 from chatgui.ui.apply.choosing import MODEL, run_chooser
@@ -32,6 +32,9 @@ def draw(session: Session) -> None:
             sample = gr.Button(label("apply.sample_documents"), elem_id="support-sample")
             passages = gr.Number(2, label=label("apply.passages"), precision=0, minimum=1, maximum=10)
             threshold = gr.Slider(0, 1, 0.3, step=0.05, label=label("apply.threshold"), elem_id="support-threshold")
+            embeddings = gr.Textbox(
+                label=label("apply.embeddings"), info=label("apply.embeddings.help"), elem_id="support-embeddings"
+            )
     question = gr.Textbox(label=label("apply.question"), elem_id="support-question", submit_btn=True)
     with gr.Row(equal_height=False):
         with gr.Column(min_width=300):
@@ -42,7 +45,10 @@ def draw(session: Session) -> None:
             plain = gr.HTML(elem_id="support-without")
     sample.click(bind(use_sample_documents), None, files, **QUIET)
     question.submit(
-        bind(support, session.workspace), [chooser, files, question, passages, threshold], [grounded, plain], **MODEL
+        bind(support, session.workspace),
+        [chooser, files, question, passages, threshold, embeddings],
+        [grounded, plain],
+        **MODEL,
     )
 
 
@@ -54,7 +60,7 @@ def use_sample_documents(language: str) -> list[str]:
 
 def support(
     workspace: Workspace, language: str, run: str | None, files: list[str] | None, question: str, passages: float,
-    threshold: float,
+    threshold: float, embeddings: str = "",
 ) -> tuple[str, str]:  # fmt: skip
     """A reply with its sources, and the reply without; "I don't know" and a person where no document fits."""
     if not files:
@@ -63,7 +69,8 @@ def support(
         raise DataError("data.empty_field", field="question")
     library = workspace.library(tuple(files))
     began = time.monotonic()
-    hits = library.search(question, build_config(Retrieval, {"passages": int(passages), "threshold": threshold}))
+    values = {"passages": int(passages), "threshold": threshold, "embeddings": embeddings.strip()}
+    hits = library.search(question, build_config(Retrieval, values))
     milliseconds = f"{1000 * (time.monotonic() - began):.0f}"
     spent = f"<p><small>{say('apply.found_in', language, milliseconds=milliseconds)}</small></p>"
     said: dict[str, Any] = {"with": None, "without": None}
@@ -77,13 +84,20 @@ def support(
             plain,
         )
     sources = "".join(
-        f"<details open><summary>{html.escape(hit.passage.source)} · "
-        f"{say('apply.covered', language, share=f'{hit.covered:.0%}')}</summary>"
+        f"<details open><summary>{html.escape(hit.passage.source)} · {_why(hit, language)}</summary>"
         f"<p>{html.escape(hit.passage.text)}</p></details>"
         for hit in hits
     )
     reply = f"<p>{html.escape(said['with'])}</p>" if said["with"] else ""
     return f"{reply}<h4>{say('apply.sources', language)}</h4>{sources}{spent}", plain
+
+
+def _why(hit: Hit, language: str) -> str:
+    """What a passage was found by."""
+    covered = say("apply.covered", language, share=f"{hit.covered:.0%}")
+    if hit.likeness is None:
+        return covered
+    return f"{covered} · {say('apply.likeness', language, cosine=f'{hit.likeness:.2f}')}"
 
 
 def _hand_over(question: str, language: str) -> str:
