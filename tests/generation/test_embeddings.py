@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
@@ -46,7 +47,12 @@ def test_vectors_of_the_same_model_and_texts_are_computed_once(
     assert [file.name[:12] for file in tmp_path.iterdir()] == [embedder.fingerprint]
     asked: list[str] = []
     compute = embedder.vectors
-    monkeypatch.setattr(embedder, "vectors", lambda texts: asked.extend(texts) or compute(texts))
+
+    def heard(texts: list[str]) -> Any:
+        asked.extend(texts)
+        return compute(texts)
+
+    monkeypatch.setattr(embedder, "vectors", heard)
     again = Meanings(embedder, TEXTS, tmp_path)
     assert asked == []
     Meanings(embedder, TEXTS[:2], tmp_path)
