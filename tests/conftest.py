@@ -27,6 +27,9 @@ BY_NAME_ONLY = ("quantized", "fresh")
 """Marks of tests that run when they are asked for only: bitsandbytes slows every import of peft, and a new environment
 takes minutes to install."""
 
+FAILED = pytest.StashKey[bool]()
+"""Whether a test has failed so far: a fixture's end may want to tell more."""
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what runs when it is asked for by name only."""
@@ -38,7 +41,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    return _skip_is_a_failure_in_ci((yield))
+    report = _skip_is_a_failure_in_ci((yield))
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import FAILED
+
 ROOT = Path(__file__).parents[2]
 CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_ARGUMENTS = [
@@ -90,15 +92,18 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def open_page(browser: Any) -> Generator[Callable[..., Any], None, None]:
-    """Open a page in a browser context of its own. Any request that leaves 127.0.0.1, and any script error, fails."""
+def open_page(browser: Any, request: pytest.FixtureRequest) -> Generator[Callable[..., Any], None, None]:
+    """Open a page in a browser context of its own. Any request that leaves 127.0.0.1, and any script error, fails.
+
+    What the pages say when a test fails is told in its report.
+    """
     strangers: list[str] = []
     faults: list[str] = []
     contexts: list[Any] = []
 
-    def watch(request: Any) -> None:
-        if not re.match(r"(http|ws)://127\.0\.0\.1[:/]|(data|blob):", request.url):
-            strangers.append(request.url)
+    def watch(asked: Any) -> None:
+        if not re.match(r"(http|ws)://127\.0\.0\.1[:/]|(data|blob):", asked.url):
+            strangers.append(asked.url)
 
     def new_page(url: str, locale: str = "en-US", width: int = 1440, height: int = 900, dark: bool = False) -> Any:
         context = browser.new_context(
@@ -114,6 +119,9 @@ def open_page(browser: Any) -> Generator[Callable[..., Any], None, None]:
         return page
 
     yield new_page
+    if request.node.stash.get(FAILED, False):
+        for page in (page for context in contexts for page in context.pages):
+            print(f"--- {page.url} at the failure:\n{page.locator('body').inner_text()}")
     for context in contexts:
         context.close()
     assert not strangers, f"the page asked others: {strangers}"

@@ -75,17 +75,18 @@ def runs_to_try(workspace: Workspace, language: str, selection: Selection, chose
     known = workspace.predicting_runs()
     run = selection.run if selection.run in known else chosen if chosen in known else next(iter(known), None)
     names = [(run_name(workspace.run(one), language), one) for one in known]
-    return gr.update(choices=names, value=run), gr.update(visible=not known), gr.update(visible=bool(known))
+    value = {} if run == chosen else {"value": run}  # a late answer takes no newer choice back
+    return gr.update(choices=names, **value), gr.update(visible=not known), gr.update(visible=bool(known))
 
 
 def fields_of(workspace: Workspace, language: str, run: str | None) -> tuple[Any, Any]:
-    """The two fields under names that fit what the run learnt."""
+    """The two fields under names that fit what the run learnt; what is typed stays."""
     if not run:
         return gr.skip(), gr.skip()
     kind = workspace.run(run).config.task.INPUT  # type: ignore[union-attr]
     return (
-        gr.update(label=say(f"try.input.{kind}", language), value=""),
-        gr.update(label=say(f"try.second.{kind}", language), visible=kind != "words", value=""),
+        gr.update(label=say(f"try.input.{kind}", language)),
+        gr.update(label=say(f"try.second.{kind}", language), visible=kind != "words"),
     )
 
 
