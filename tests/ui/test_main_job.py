@@ -150,6 +150,7 @@ def test_a_bad_value_is_told_under_its_field(server: Server, shared_home: Path, 
     tab(page, "Train")
     before = len(list_runs(shared_home))
     fill_number(page, "training-learning_rate", "7")
+    page.locator("#ready").get_by_text("7 is not allowed").wait_for()
     page.locator("#start").click()
     page.locator("#training-learning_rate").get_by_text("learning_rate").wait_for()
     assert len(list_runs(shared_home)) == before
