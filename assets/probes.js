@@ -1,16 +1,8 @@
-// Answers along the run. Gradio gives: element, props, watch, server. Texts from data and models are shown as text.
-const root = element.querySelector(".probes") || element;
+// Answers along the run. Stands behind parts.js.
 const PERIOD_MS = 2500, PLAY_MS = 1200;
 
-function make(tag, className, text, parent) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  if (parent) parent.appendChild(node);
-  return node;
-}
-
-let run = null, size = null, data = null, at = null, follow = true, playing = null, timer = null;
+let run = null, size = null, data = null, at = null, follow = true, playing = null;
+let wanted = null;  // a step to go to as soon as there are answers
 const panel = make("section", "panel", undefined, root);
 const head = make("header", "", undefined, panel);
 const title = make("h3", "", "", head);
@@ -72,9 +64,9 @@ play.onclick = () => {
 };
 
 function goTo(step) {
-  if (step === null || step === undefined || !data) return;
-  const steps = later();
-  if (!steps.length) return;
+  const steps = data ? later() : [];
+  if (step === null || !steps.length) return;
+  wanted = null;
   const distance = (index) => Math.abs(steps[index].step - step);
   at = steps.reduce((best, _, index) => distance(index) < distance(best) ? index : best, 0);
   follow = false;
@@ -82,28 +74,24 @@ function goTo(step) {
   draw();
 }
 
-async function look() {
-  clearTimeout(timer);
-  if (!element.isConnected) return;
-  if (run && document.visibilityState === "visible" && (root.offsetParent || data === null)) {
-    const asked = run;
-    try {
-      const answer = await server.answers({run, size});
-      if (answer && asked === run && answer.size !== size) {
-        size = answer.size;
-        data = answer.steps.length ? answer : null;
-        draw();
-      }
-    } catch { /* the next look asks again */ }
-  }
-  timer = setTimeout(look, PERIOD_MS);
-}
+const again = every(PERIOD_MS, async () => {
+  if (!run || !(root.offsetParent || data === null)) return;
+  const asked = run, answer = await ask("answers", {run, size});
+  if (!answer || asked !== run || answer.size === size) return;
+  size = answer.size;
+  data = answer.steps.length ? answer : null;
+  draw();
+  goTo(wanted);
+});
 
-async function moved() {
-  const wanted = JSON.parse(props.value || "{}");
-  if (wanted.run !== run) { run = wanted.run || null; size = null; data = null; at = null; follow = true; stop(); draw(); await look(); }
-  goTo(wanted.step);
+function moved() {
+  const place = JSON.parse(props.value || "{}");
+  wanted = place.step ?? null;
+  if (place.run === run) return goTo(wanted);
+  run = place.run || null; size = null; data = null; at = null; follow = true;
+  stop();
+  draw();
+  again();
 }
 watch("value", moved);
 moved();
-look();

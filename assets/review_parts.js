@@ -1,19 +1,10 @@
-// The parts of the Review tab; scorecard.js and review.js stand behind it in one script. Gradio gives: element, props,
-// trigger, watch, server. A vote is written into the browser first and taken out when the server has it, so a reload, a
-// killed server or a lost network loses none.
-const root = element.querySelector(".review") || element;
+// The parts of the Review tab. Stands behind parts.js; scorecard.js and review.js stand behind it. A vote is written into
+// the browser first and taken out when the server has it, so a reload, a killed server or a lost network loses none.
 const PENDING = "chatgui_votes", REVIEWER = "chatgui_reviewer", REVEAL = "chatgui_reveal";
 const KEYS = {1: "left", ArrowLeft: "left", 2: "right", ArrowRight: "right", 3: "tie", 4: "both_bad"};
 const SHOWN_KEYS = {left: "1 ←", right: "2 →", tie: "3", both_bad: "4"};
-const MAKING_MS = 700, IDLE_MS = 5000, RETRY_MS = 1500;
+const MAKING_MS = 700, RETRY_MS = 1500;
 
-function make(tag, className, text, parent) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;  // text from data and models is only ever shown as text
-  if (parent) parent.appendChild(node);
-  return node;
-}
 function button(className, parent, act) {
   const node = make("button", className, "", parent);
   node.type = "button";

@@ -1,16 +1,7 @@
-// The table of runs. Gradio gives: element, props, trigger, watch, server. Asks for the table while it can be seen.
-const root = element.querySelector(".runs") || element;
+// The table of runs, asked for while it can be seen. Stands behind parts.js.
 const POLL_MS = 3000;
 const SVG = "http://www.w3.org/2000/svg";
-let chosen = new Set(), shown = "", words = "", timer = null;
-
-function make(tag, className, text, parent) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;  // text from data and models is only ever shown as text
-  if (parent) parent.appendChild(node);
-  return node;
-}
+let chosen = new Set(), shown = "", words = "";
 
 const find = make("input", "find", undefined, root);
 find.type = "search";
@@ -35,10 +26,7 @@ function spark(losses, label) {
   return svg;
 }
 
-function tell() {
-  window.chatguiBeside = [...chosen].slice(1);  // the chart of the first shows the others with it
-  trigger("choose", {runs: [...chosen]});
-}
+const tell = () => trigger("choose", {runs: [...chosen]});
 
 function drawRules(found) {
   const focus = document.activeElement?.dataset?.rule;
@@ -49,7 +37,7 @@ function drawRules(found) {
     box.type = "checkbox";
     box.checked = rule.on;
     box.dataset.rule = rule.name;
-    box.onchange = async () => { await server.rules({[rule.name]: box.checked}); look(); };
+    box.onchange = async () => { await ask("rules", {[rule.name]: box.checked}); look(); };
     make("span", "", rule.text, label);
     if (rule.name === focus) box.focus();
   });
@@ -102,7 +90,7 @@ function draw(now) {
       const button = make("button", "move", sign, state);
       button.setAttribute("aria-label", row.moves[name]);
       button.title = row.moves[name];
-      button.onclick = async (event) => { event.stopPropagation(); await server.move({run: row.run, by}); look(); };
+      button.onclick = async (event) => { event.stopPropagation(); await ask("move", {run: row.run, by}); look(); };
     }
     make("td", "", undefined, line).appendChild(spark(row.losses, row.curve));
     row.cells.forEach((cell) => make("td", "number", cell, line));
@@ -110,19 +98,14 @@ function draw(now) {
   });
 }
 
-async function look() {
-  if (!element.isConnected) { clearInterval(timer); return; }
-  if (document.visibilityState !== "visible" || !element.offsetParent) return;
-  try {
-    const now = await server.table({words});
-    const here = new Set(now.rows.map((row) => row.run));
-    const gone = [...chosen].filter((run) => !here.has(run));
-    if (gone.length && !words) { gone.forEach((run) => chosen.delete(run)); tell(); }
-    draw(now);
-  } catch { /* the server is away; the next look tells */ }
-}
+const look = every(POLL_MS, async () => {
+  if (!element.offsetParent) return;
+  const asked = words, now = await ask("table", {words});
+  const here = new Set(now.rows.map((row) => row.run));
+  const gone = [...chosen].filter((run) => !here.has(run));
+  if (gone.length && !asked) { gone.forEach((run) => chosen.delete(run)); tell(); }
+  draw(now);
+});
 let pause = null;
 find.oninput = () => { words = find.value; clearTimeout(pause); pause = setTimeout(look, 250); };
-watch("value", () => look());
-timer = setInterval(look, POLL_MS);
-look();
+watch("value", look);

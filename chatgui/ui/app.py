@@ -22,6 +22,7 @@ from chatgui.runs.store import home_folder
 from chatgui.runs.workspace import Workspace
 from chatgui.server import LOOPBACK, may_serve, router
 from chatgui.ui import live, space
+from chatgui.ui.moving import PLOTLY
 from chatgui.ui.session import QUIET, Selection, Session, bind, label, translations
 from chatgui.ui.tabs import apply, chat, dataset, review, runs, train, trial
 from chatgui.ui.theme import HEAD, STYLE, theme
@@ -106,7 +107,7 @@ def launch_options() -> dict[str, Any]:
     return {
         "theme": theme(), "css_paths": STYLE, "head": HEAD, "i18n": translations(), "footer_links": [],
         "run_history": False, "enable_monitoring": False, "ssr_mode": False, "quiet": True,
-        "max_file_size": UPLOAD_LIMIT, "allowed_paths": [str(live.PLOTLY)],
+        "max_file_size": UPLOAD_LIMIT, "allowed_paths": [str(PLOTLY)],
     }  # fmt: skip
 
 

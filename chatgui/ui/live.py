@@ -1,17 +1,10 @@
-"""What moves by itself: the status line and the panel of a run.
+"""What moves by itself: the status line and the panel of a run, whose scripts ask a server function every second."""
 
-Both are one `gr.HTML` whose script (`assets/live.js`) asks a server function once a second. No Gradio event runs
-meanwhile, so a reload, a second browser or a closed one changes nothing for the run; and Plotly draws into its own
-element, so a zoom stays while points arrive (`gr.Plot` is made anew at every change).
-"""
-
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import plotly
 
 from chatgui import charts, devices
 from chatgui.curves import AXES
@@ -23,11 +16,9 @@ from chatgui.runs.follow import Follower, Followers
 from chatgui.runs.store import LIVE, Run, State, silent_seconds
 from chatgui.runs.workspace import Workspace
 from chatgui.text import duration, duration_range, say
-from chatgui.ui.session import language_of
-from chatgui.ui.theme import ASSETS, LANGUAGE_COOKIE
+from chatgui.ui.moving import moving, named
+from chatgui.ui.session import Selection, language_of
 
-PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-"""Plotly's script as its Python package brings it: no network is needed."""
 GIB = 2**30
 MOST_BESIDE = 5
 OTHERS_LISTED = 12
@@ -42,11 +33,12 @@ PANEL_TEXTS = (
 
 def status_line(workspace: Workspace) -> gr.HTML:
     """Device and free memory, the live run, language, light or dark. Fires `open_run` when the run is clicked."""
-    return moving("status", [named("status", lambda query, request: status(workspace, language_of(request)))])
+    look = named("status", lambda query, request: status(workspace, language_of(request)))
+    return moving("live-status", [look], "status.js")
 
 
 def run_panel(workspace: Workspace) -> gr.HTML:
-    """Progress, chart and buttons of the run whose id is its value.
+    """Progress, chart and buttons of the run that is its value, made by `shown`.
 
     Fires `open_chat`, `ended`, and `choose_step` when a point of the chart is clicked. To hear of that:
     `panel.choose_step(listener, inputs, outputs, **QUIET)` with `def listener(event: gr.EventData, …)`; `event.run` is
@@ -55,7 +47,12 @@ def run_panel(workspace: Workspace) -> gr.HTML:
     followers = Followers()
     asked = (stop, pause, withdraw, resume, move, remove)
     look = named("watch", lambda query, request: watch(workspace, language_of(request), query, followers))
-    return moving("run", [look, *(_bound(function, workspace) for function in asked)])
+    return moving("live-run", [look, *(_bound(function, workspace) for function in asked)], "run.js")
+
+
+def shown(selection: Selection) -> str:
+    """The value of the panel: the run, and those laid over it."""
+    return " ".join([selection.run or "", *selection.beside])
 
 
 def _bound(function: Callable[..., dict[str, Any]], workspace: Workspace) -> Callable[..., Any]:
@@ -206,28 +203,6 @@ def _queue(workspace: Workspace, language: str) -> list[dict[str, str]]:
         buttons = {name: say(f"live.{name}", language, run=title) for name in ("sooner", "later", "remove")}
         rows.append({"run": run.id, "title": title, **buttons})
     return rows
-
-
-def moving(kind: str, functions: list[Callable[..., Any]], *scripts: str) -> gr.HTML:
-    """A part of the page that a script keeps up to date; `scripts` of the assets stand behind `live.js`."""
-    settings = json.dumps({"kind": kind, "plotly": str(PLOTLY), "cookie": LANGUAGE_COOKIE})
-    # Gradio finds the events of a gr.HTML by their quoted names in this script
-    parts = [(ASSETS / name).read_text(encoding="utf-8") for name in ("live.js", *scripts)]
-    script = "\n".join([f"const settings = {settings};", *parts])
-    return gr.HTML(
-        value="", html_template=f'<div class="live-{kind}"></div>', js_on_load=script, server_functions=functions,
-        elem_id=f"live-{kind}", apply_default_css=False,
-    )  # fmt: skip
-
-
-def named(name: str, function: Callable[[dict[str, Any], Any], dict[str, Any]]) -> Callable[..., Any]:
-    """`function(query, request)` under the name that a script calls it by."""
-
-    def answer(query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-        return function(query, request)
-
-    answer.__name__ = name
-    return answer
 
 
 def _message(run: Run, state: State, language: str) -> str:

@@ -9,20 +9,15 @@ from chatgui.errors import ChatGuiError
 from chatgui.evaluation.probes import read_answers
 from chatgui.runs.workspace import Workspace
 from chatgui.text import say
+from chatgui.ui.moving import moving, named
 from chatgui.ui.session import language_of
-from chatgui.ui.theme import ASSETS
 
 
 def probe_panel(workspace: Workspace) -> gr.HTML:
     """Its value is `place(run)`, or `place(run, step)` to show the answers nearest to a step."""
 
-    def answers(query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-        return answers_row(workspace, language_of(request), query)
-
-    return gr.HTML(
-        value="", html_template='<div class="probes"></div>', elem_id="probes-panel", apply_default_css=False,
-        js_on_load=(ASSETS / "probes.js").read_text(encoding="utf-8"), server_functions=[answers],
-    )  # fmt: skip
+    answers = named("answers", lambda query, request: answers_row(workspace, language_of(request), query))
+    return moving("probes", [answers], "probes.js", elem_id="probes-panel")
 
 
 def place(run: str, step: int | None = None) -> str:

@@ -23,7 +23,7 @@ from chatgui.runs.search import (
 from chatgui.runs.workspace import Workspace
 from chatgui.text import say
 from chatgui.ui.form import components
-from chatgui.ui.live import moving, named
+from chatgui.ui.moving import moving, named
 from chatgui.ui.session import QUIET, Selection, Session, bind, label, language_of
 
 Chosen = tuple[str, ...]
@@ -58,7 +58,7 @@ def search_panel(session: Session, chosen: gr.State) -> None:
                     resumed = gr.Button(label("search.resume"), size="sm", elem_id="search-resume")
                     stopped = gr.Button(label("search.stop"), size="sm", elem_id="search-stop")
                     taken = gr.Button(label("search.take"), size="sm", elem_id="search-take")
-                view = moving("search", [named("search", shown)], "search.js")
+                view = moving("live-search", [named("search", shown)], "search.js")
 
     field.change(bind(propose), field, text, **quiet)
     added.click(bind(add_range), [ranges, field, text], [ranges, text], **quiet)

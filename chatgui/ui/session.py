@@ -46,6 +46,8 @@ class Selection:
 
     data: DataConfig = DEFAULT_DATA
     run: str | None = None
+    beside: tuple[str, ...] = ()
+    """Ids of runs whose curves are laid over that of `run`."""
     teaching: Teaching = DEFAULT_TEACHING
     wish: tuple[tuple[str, Any], ...] = ()
     """Values another tab proposes for the Train form, by dotted name; the form takes each new wish once."""

@@ -19,7 +19,7 @@ from chatgui.errors import ChatGuiError, DataError
 from chatgui.runs.workspace import Workspace
 from chatgui.text import say
 from chatgui.ui import conversation_view as view
-from chatgui.ui.live import moving
+from chatgui.ui.moving import moving
 from chatgui.ui.session import QUIET, Selection, Session, bind, label
 
 FOUND_A_PAGE = 6
@@ -40,7 +40,7 @@ def edit_view(session: Session, data: gr.State) -> None:
         number = gr.Number(
             1, minimum=1, precision=0, label=label("edit.row"), info=label("edit.row.help"), elem_id="edit-number"
         )
-        row = moving("turns", [], "turns.js")
+        row = moving("live-turns", [], "turns.js")
     with gr.Row(elem_classes="pager"):
         remove, back = (
             gr.Button(label(f"edit.{name}"), size="sm", scale=0, min_width=150, elem_id=f"edit-{name}")

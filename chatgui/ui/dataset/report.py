@@ -22,7 +22,7 @@ from chatgui.runs.workspace import Workspace
 from chatgui.text import duration, say
 from chatgui.ui import conversation_view as view
 from chatgui.ui.item_view import shown
-from chatgui.ui.live import moving, named
+from chatgui.ui.moving import moving, named
 from chatgui.ui.session import Selection, language_of
 
 ROWS_SHOWN = 6
@@ -36,7 +36,7 @@ def report_panel(workspace: Workspace) -> gr.HTML:
     def answer(function: Any) -> Any:
         return lambda query, request: function(workspace, language_of(request), query)
 
-    return moving("report", [named(name, answer(function)) for name, function in functions.items()], "report.js")
+    return moving("live-report", [named(name, answer(function)) for name, function in functions.items()], "report.js")
 
 
 def query_of(selection: Selection) -> str:

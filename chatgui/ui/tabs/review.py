@@ -28,17 +28,15 @@ from chatgui.runs.scoring import read_card, scoring, start_scoring
 from chatgui.runs.store import Run
 from chatgui.runs.workspace import Workspace
 from chatgui.text import DEFAULT_LANGUAGE, say, sentences
+from chatgui.ui.moving import moving, named
 from chatgui.ui.run_names import answering_runs
 from chatgui.ui.scorecard_view import card_row
 from chatgui.ui.session import QUIET, Selection, Session, bind, language_of
-from chatgui.ui.theme import ASSETS
 
 TITLE = "tab.review"
 DEFAULT_PAIRS = 20
 GENTLE = {"training.learning_rate": 5e-4, "training.epochs": 3.0}
 """For a few dozen votes on a model that already answers: a tenth of the rate that taught it."""
-SCRIPT = ("review_parts.js", "scorecard.js", "review.js")
-"""Laid end to end: one script in three files."""
 MOST_FILE_CHARACTERS = 5_000_000
 TAGS = ("facts", "off_topic", "tone", "too_long", "too_short", "language", "format")
 TEXTS = (
@@ -78,11 +76,8 @@ def build(session: Session) -> None:
 
 
 def _panel(functions: dict[str, Callable[[str, dict[str, Any]], dict[str, Any]]]) -> gr.HTML:
-    return gr.HTML(
-        value="", html_template='<div class="review"></div>', elem_id="review-panel", apply_default_css=False,
-        js_on_load="\n".join((ASSETS / file).read_text(encoding="utf-8") for file in SCRIPT),
-        server_functions=[_server(each, function) for each, function in functions.items()],
-    )  # fmt: skip
+    answers = [_server(each, function) for each, function in functions.items()]
+    return moving("review", answers, "review_parts.js", "scorecard.js", "review.js", elem_id="review-panel")
 
 
 def _server(name: str, function: Callable[[str, dict[str, Any]], dict[str, Any]]) -> Callable[..., Any]:
@@ -91,7 +86,7 @@ def _server(name: str, function: Callable[[str, dict[str, Any]], dict[str, Any]]
     def answer(query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
         language = language_of(request)
         try:
-            return function(language, query or {})
+            return function(language, query)
         except ChatGuiError as error:
             return {"error": error.text(language)}
         except OSError as error:  # the disk is full, or the run was deleted under our hands
@@ -101,8 +96,7 @@ def _server(name: str, function: Callable[[str, dict[str, Any]], dict[str, Any]]
             log.exception("%s failed", name)
             return {"error": say("page.unexpected", language)}
 
-    answer.__name__ = name
-    return answer
+    return named(name, answer)
 
 
 def _run_of(selection: Selection) -> str:

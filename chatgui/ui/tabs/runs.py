@@ -25,10 +25,10 @@ from chatgui.runs.table import Line, differences, lines
 from chatgui.runs.workspace import Workspace
 from chatgui.text import say
 from chatgui.ui.form import components
+from chatgui.ui.moving import moving, named
 from chatgui.ui.run_names import run_name
 from chatgui.ui.search_panel import search_panel
 from chatgui.ui.session import QUIET, Selection, Session, bind, label, language_of
-from chatgui.ui.theme import ASSETS
 
 TITLE = "tab.runs"
 COLUMNS = ("runs.run", "runs.state", "runs.curve", "runs.loss", "runs.steps", "runs.size", "runs.created")
@@ -137,19 +137,15 @@ def _fusion_parts(workspace: Workspace, chosen: gr.State, fusion: dict[str, Any]
 
 
 def _table(workspace: Workspace) -> gr.HTML:
-    def table(query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-        return table_rows(workspace, language_of(request), str((query or {}).get("words") or ""))
+    def words(query: dict[str, Any]) -> str:
+        return str(query.get("words") or "")
 
-    def move(query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-        return move_run(workspace, language_of(request), query)
-
-    def rules(query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-        return keep_rules(workspace, language_of(request), query)
-
-    return gr.HTML(
-        value="", html_template='<div class="runs"></div>', elem_id="runs-table", apply_default_css=False,
-        js_on_load=(ASSETS / "runs.js").read_text(encoding="utf-8"), server_functions=[table, move, rules],
-    )  # fmt: skip
+    answers = [
+        named("table", lambda query, request: table_rows(workspace, language_of(request), words(query))),
+        named("move", lambda query, request: move_run(workspace, language_of(request), query)),
+        named("rules", lambda query, request: keep_rules(workspace, language_of(request), query)),
+    ]
+    return moving("runs", answers, "runs.js", elem_id="runs-table")
 
 
 def _chosen(event: gr.EventData) -> Chosen:
@@ -262,9 +258,12 @@ def keep_notes(workspace: Workspace, language: str, chosen: Chosen, tags: str, n
 
 
 def open_run(workspace: Workspace, language: str, chosen: Chosen, selection: Selection) -> tuple[Selection, Any]:
-    """Show the run's curve in the Train tab."""
+    """Show the curve of the first of them in the Train tab, with the others' laid over it."""
     runs = _runs(workspace, chosen)
-    return (replace(selection, run=runs[0].id), gr.Tabs(selected="train")) if runs else (selection, gr.skip())
+    if not runs:
+        return selection, gr.skip()
+    first, *others = (run.id for run in runs)
+    return replace(selection, run=first, beside=tuple(others)), gr.Tabs(selected="train")
 
 
 def copy_settings(workspace: Workspace, language: str, chosen: Chosen, selection: Selection) -> tuple[Selection, Any]:

@@ -76,7 +76,7 @@ def build(session: Session) -> None:
     session.selection.change(
         bind(take_wish, form), [session.selection, taken], [taken, *form.components.values()], **QUIET
     )
-    session.selection.change(_run_of, session.selection, panel, **QUIET)
+    session.selection.change(live.shown, session.selection, panel, **QUIET)
     panel.ended(bind(load_ahead, workspace), session.selection, None, **QUIET)
     session.selection.change(lambda selection: place(selection.run or ""), session.selection, probes, **QUIET)
     panel.choose_step(_step_of, None, probes, **QUIET)
@@ -125,10 +125,6 @@ def take_wish(form: Form, language: str, selection: Selection, taken: tuple[Any,
 
 def _drawn(form: Form) -> list[tuple[str, Knob]]:
     return [(name, form.knobs[name]) for name in form.components]
-
-
-def _run_of(selection: Selection) -> str:
-    return selection.run or ""
 
 
 def ready(

@@ -15,6 +15,7 @@ from chatgui.runs import bundle, queue
 from chatgui.runs.notes import read_notes
 from chatgui.runs.store import Run, create_run
 from chatgui.runs.workspace import Workspace
+from chatgui.ui.live import shown
 from chatgui.ui.session import Selection
 from chatgui.ui.tabs import runs
 from tests.export.conftest import make_run
@@ -103,7 +104,15 @@ def test_an_export_wants_exactly_one_run(workspace: Workspace, finished: Run) ->
 
 def test_a_run_is_opened_in_the_train_tab(workspace: Workspace, finished: Run) -> None:
     selection, _ = runs.open_run(workspace, "en", (finished.id,), replace(Selection(), run="another"))
-    assert selection.run == finished.id
+    assert (selection.run, shown(selection)) == (finished.id, finished.id)
+
+
+def test_the_curves_of_the_other_chosen_runs_are_laid_over_the_first(
+    workspace: Workspace, home: Path, finished: Run
+) -> None:
+    other = create_run(home, RunConfig())
+    selection, _ = runs.open_run(workspace, "en", (finished.id, other.id), Selection())
+    assert shown(selection).split() == [finished.id, other.id]
 
 
 def test_the_heads_of_the_differences_are_names(workspace: Workspace, finished: Run) -> None:
