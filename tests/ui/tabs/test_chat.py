@@ -26,6 +26,7 @@ from chatgui.ui.run_names import answering_runs
 from chatgui.ui.session import Selection
 from chatgui.ui.tabs import chat
 from tests.generation.conftest import make_family
+from tests.ui.conftest import wait_until
 
 SETTINGS = {knob.name: knob.default for knob in knobs(RunConfig) if knob.group == "generation"}
 HELLO = [{"role": "user", "content": "Hello?"}]
@@ -494,3 +495,64 @@ def test_a_script_asks_through_the_page(served_run: Run, server: Any) -> None:
     client = pytest.importorskip("gradio_client").Client(server.url, verbose=False)
     row = client.predict(run=served_run.id, message="Hi", temperature=0, max_new_tokens=4, api_name="/compare")
     assert (row["run"], row["tuned"]["new_tokens"]) == (served_run.id, 4)
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_turns_are_edited_retried_thumbed_and_reopened_in_a_browser(
+    open_chat: Callable[..., Any], served_run: Run
+) -> None:
+    page = open_chat()
+    send(page, "The <first> message")
+    chats = Chats(served_run)
+    page.locator("#chat-base [data-testid=user]").hover()
+    page.locator("#chat-base").get_by_role("button", name="Edit").first.click()
+    box = page.locator("#chat-base textarea")
+    box.focus()
+    assert box.input_value() == "The <first> message"
+    box.fill("Said better")
+    page.locator("#chat-base").get_by_role("button", name="Submit").click()
+    page.locator("#chat-tuned [data-testid=user]").filter(has_text="Said better").wait_for()
+    page.locator("#chat-send").wait_for()
+    before = kept_turn(chats)
+    page.locator("#chat-tuned").get_by_role("button", name="Retry").click()
+    page.locator("#chat-note").get_by_text("drawn with different seeds").wait_for()
+    after = kept_turn(chats)
+    assert (after.question.message, after.answers[0]) == ("Said better", before.answers[0])
+    assert after.answers[1].receipt["seed"] == before.answers[1].receipt["seed"] + 1
+    page.locator("#chat-tuned").get_by_role("button", name="Like", exact=True).click()
+    wait_until(lambda: kept_turn(chats).answers[1].good, 20)
+    page.locator("#chat-tokens").click()
+    assert page.locator(".chat-tokens .text").nth(3).inner_text().strip()
+    page.locator("#chat-clear").click()
+    page.locator("#chat-suggestions button").first.wait_for()
+    page.locator("#chat-kept input").click()
+    page.get_by_role("option", name="Said better").first.click()
+    page.locator("#chat-tuned [data-testid=user]").filter(has_text="Said better").wait_for()
+
+
+def kept_turn(chats: Chats) -> Any:
+    """The last turn of the conversation that changed last, as it is on the disk."""
+    return chats.read(chats.list()[0].id).exchanges[-1]
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_enter_while_a_word_is_composed_sends_nothing_and_escape_stops(open_chat: Callable[..., Any]) -> None:
+    page = open_chat()
+    box = page.locator("#chat-message textarea")
+    box.click()
+    composer = page.context.new_cdp_session(page)
+    composer.send("Input.imeSetComposition", {"text": "ni", "selectionStart": 2, "selectionEnd": 2})
+    key = {"key": "Process", "code": "Enter", "windowsVirtualKeyCode": 229}
+    composer.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", **key})
+    page.evaluate("""document.activeElement.dispatchEvent(
+        new KeyboardEvent("keydown", {key: "Enter", isComposing: true, bubbles: true, cancelable: true}))""")
+    composer.send("Input.insertText", {"text": "你好"})
+    page.wait_for_timeout(500)
+    assert (box.input_value(), page.locator("#chat-base [data-testid=user]").count()) == ("你好", 0)
+    box.press("Enter")
+    page.locator("#chat-stop").wait_for()
+    box.press("Escape")
+    page.locator("#chat-send").wait_for()
+    assert page.locator("#chat-base [data-testid=user]").all_inner_texts() in (["你好"], [])
