@@ -128,7 +128,7 @@ function words(t) {
     [seed, "seed"], [comment, "comment"]]) part.name.textContent = t[key];
   for (const [node, key] of [[begun, "new"], [again, "error_again"], [intro, "intro"], [sourcesName, "source"],
     [start, "begin"], [cancel, "cancel"], [waiting, "preparing"], [next, "next"], [done, "done"], [whyName, "tag"],
-    [outcomeTitle, "so_far"], [exportsTitle, "exports"], [trainOn, "train_on_votes"], [openIn, "open_dataset"]]) {
+    [exportsTitle, "exports"], [trainOn, "train_on_votes"], [openIn, "open_dataset"]]) {
     node.textContent = t[key];
   }
   for (const choice of choices) choice.text.textContent = t[`source_${choice.value}`];
@@ -208,17 +208,18 @@ function drawDesk(t) {
     pane.dataset.model = model || "";
     pane.classList.toggle("chosen", Boolean(kept) && kept.choice === side);
   }
-  if (kept && kept.verdict) revealedText.textContent = `${t.you_chose}: ${known ? verdictText(kept.verdict) : t[kept.choice]}`;
+  if (kept && kept.verdict) revealedText.textContent = `${t.you_chose} ${known ? verdictText(kept.verdict) : t[kept.choice]}`;
   for (const chip of tags.children) chip.setAttribute("aria-pressed", chip.dataset.tag === tag);
 }
 
 const verdictText = (verdict) => now.result.bars.find((bar) => bar.verdict === verdict).label;
 
 function drawOutcome(result) {
-  if (outcome.dataset.seen !== `${now.review}/${now.done}`) {  // unasked, the result would colour the votes to come
+  if (outcome.dataset.seen !== `${now.review}/${now.done}`) {  // unasked, what is known would colour the votes to come
     outcome.dataset.seen = `${now.review}/${now.done}`;
-    outcome.open = now.done;
+    outcome.open = score.open = now.done;
   }
+  outcomeTitle.textContent = now.done ? now.texts.result : now.texts.so_far;
   verdict.textContent = result.verdict;
   const total = Math.max(1, result.votes);
   stack.replaceChildren(); legend.replaceChildren(); facts.replaceChildren();

@@ -28,7 +28,7 @@ function drawCard(t) {
   tableWrap.hidden = changes.hidden = changesTitle.hidden = !card;
   if (!card || score.dataset.drawn === cardAt) return;
   score.dataset.drawn = cardAt;
-  score.open = true;
+  score.open = !now.review || now.done;
   const table = make("table", "", undefined, null);
   const top = make("tr", "", undefined, make("thead", "", undefined, table));
   for (const text of [t.metric, t.base, t.tuned, t.change]) make("th", "", text, top);

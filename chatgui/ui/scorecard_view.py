@@ -16,8 +16,9 @@ METRICS = {
 def card_row(card: Mapping[str, Any], language: str) -> dict[str, Any]:
     """Everything the page draws of a card: what it is over, its lines, and the replies that changed most."""
     replies = card.get("replies", 0)
+    split = say(f"dataset.count.{card['split']}", language)
     return {
-        "title": say("scorecard.over", language, rows=card["rows"], split=card["split"], replies=replies),
+        "title": say("scorecard.over", language, rows=card["rows"], split=split, replies=replies),
         "rows": metric_rows(card, language), "changes": card.get("changes", [])[:SHOWN_CHANGES],
     }  # fmt: skip
 

@@ -47,7 +47,7 @@ TEXTS = (
     "review.export_kto", "review.export_preference", "review.exports", "review.file", "review.first", "review.intro",
     "review.left", "review.new", "review.next", "review.no_run", "review.offline", "review.open_dataset",
     "review.pairs", "review.preparing", "review.prompt", "review.reveal", "review.reviewer", "review.reviews",
-    "review.right", "review.seed", "review.so_far", "review.source", "review.source_file", "review.source_test",
+    "review.result", "review.right", "review.seed", "review.so_far", "review.source", "review.source_file", "review.source_test",
     "review.source_typed", "review.tag", "review.temperature", "review.tie", "review.to_train", "review.tokens",
     "review.train_on_votes", "review.tuned", "review.typed_help", "review.you_chose",
 )  # fmt: skip
@@ -181,7 +181,7 @@ def result(found: Findings, review: Review, language: str) -> dict[str, Any]:
     return {
         "votes": found.votes.total, "verdict": export.verdict_line(found, language), "bars": bars,
         "rate": rate.value, "interval": list(rate.interval), "preferences": found.pairs.wins + found.pairs.losses,
-        "facts": [*facts, *([(say("review.tag", language), tags)] if tags else [])],
+        "facts": [*facts, *([(say("review.reasons", language), tags)] if tags else [])],
     }  # fmt: skip
 
 
