@@ -41,15 +41,15 @@ MOST_FILE_CHARACTERS = 5_000_000
 TAGS = ("facts", "off_topic", "tone", "too_long", "too_short", "language", "format")
 TEXTS = (
     "review.card", "review.card_intro", "review.card_make", "review.card_again", "review.metric", "review.change",
-    "review.changes", "review.reference",
-    "review.begin", "review.base", "review.both_bad", "review.cancel", "review.choose_run", "review.comment",
-    "review.done", "review.draw", "review.error_again", "review.export_csv", "review.export_html",
-    "review.export_kto", "review.export_preference", "review.exports", "review.file", "review.first", "review.intro",
-    "review.left", "review.new", "review.next", "review.no_run", "review.offline", "review.open_dataset",
-    "review.pairs", "review.preparing", "review.prompt", "review.reveal", "review.reviewer", "review.reviews",
-    "review.result", "review.right", "review.seed", "review.so_far", "review.source", "review.source_file", "review.source_test",
-    "review.source_typed", "review.tag", "review.temperature", "review.tie", "review.to_train", "review.tokens",
-    "review.train_on_votes", "review.tuned", "review.typed_help", "review.you_chose",
+    "review.changes", "review.reference", "review.begin", "review.base", "review.both_bad", "review.cancel",
+    "review.choose_run", "review.comment", "review.done", "review.draw", "review.error_again", "review.export_csv",
+    "review.export_html", "review.export_kto", "review.export_preference", "review.exports", "review.file",
+    "review.first", "review.intro", "review.left", "review.new", "review.next", "review.no_run", "review.offline",
+    "review.open_dataset", "review.pairs", "review.preparing", "review.prompt", "review.reveal", "review.reviewer",
+    "review.reviews", "review.result", "review.right", "review.seed", "review.so_far", "review.source",
+    "review.source_file", "review.source_test", "review.source_typed", "review.tag", "review.temperature", "review.tie",
+    "review.to_train", "review.tokens", "review.train_on_votes", "review.tuned", "review.typed_help",
+    "review.you_chose",
 )  # fmt: skip
 log = logging.getLogger(__name__)
 
