@@ -25,7 +25,7 @@ from chatgui.ui import live, space
 from chatgui.ui.moving import PLOTLY
 from chatgui.ui.session import QUIET, Selection, Session, bind, label, translations
 from chatgui.ui.tabs import apply, chat, dataset, review, runs, train, trial
-from chatgui.ui.theme import HEAD, STYLE, theme
+from chatgui.ui.theme import STYLE, head, theme
 
 TABS: tuple[ModuleType, ...] = (dataset, train, chat, trial, review, apply, runs)
 OPEN_TABS: tuple[ModuleType, ...] = (chat, review)
@@ -102,10 +102,10 @@ def _open(home: Path, review_only: bool) -> tuple[Workspace, gr.Blocks]:
     return workspace, build(workspace)
 
 
-def launch_options() -> dict[str, Any]:
+def launch_options(page: gr.Blocks) -> dict[str, Any]:
     """What every launch of the page has in common."""
     return {
-        "theme": theme(), "css_paths": STYLE, "head": HEAD, "i18n": translations(), "footer_links": [],
+        "theme": theme(), "css_paths": STYLE, "head": head(), "i18n": translations(page), "footer_links": [],
         "run_history": False, "enable_monitoring": False, "ssr_mode": False, "quiet": True,
         "max_file_size": UPLOAD_LIMIT, "allowed_paths": [str(PLOTLY)],
     }  # fmt: skip
@@ -142,7 +142,7 @@ def serve(
     try:
         web, _, _ = page.queue(max_size=64, default_concurrency_limit=4).launch(
             server_name="0.0.0.0" if on_space else host, server_port=port,
-            auth=tuple(auth.split(":", 1)) if auth else None, prevent_thread_lock=True, **launch_options(),
+            auth=tuple(auth.split(":", 1)) if auth else None, prevent_thread_lock=True, **launch_options(page),
             **(space.CLOSED if review_only else {}),
         )  # fmt: skip
     except OSError as error:

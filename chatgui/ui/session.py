@@ -1,7 +1,9 @@
 """What the tabs share: the workspace, the selection of one browser tab, and how handlers are bound to events."""
 
 import inspect
+import json
 import logging
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +20,7 @@ from chatgui.runs.workspace import Workspace
 from chatgui.tasks import Task
 from chatgui.tasks.chat import Chat
 from chatgui.text import DEFAULT_LANGUAGE, languages, preferred_language, say, sentences
-from chatgui.ui.theme import LANGUAGE_COOKIE
+from chatgui.ui.theme import LANGUAGE_COOKIE, gradio_name
 
 log = logging.getLogger(__name__)
 
@@ -63,11 +65,18 @@ class Session:
     page: gr.Blocks
 
 
-def translations() -> gr.I18n:
-    """Every label of the page and of the form in every language, for the browser to choose from."""
+LABEL_MARK = re.compile(r'"translation_metadata\\*", *\\*"key\\*": *\\*"(\w[^"\\]*)')
+"""A `label` in the JSON of a page; within a text its quotation marks are escaped."""
+
+
+def translations(page: gr.Blocks) -> gr.I18n:
+    """Every label drawn on the page in every language, for the browser to choose from.
+
+    All of it travels with the page, so what only the server says (by `say`) is left out.
+    """
+    drawn = set(LABEL_MARK.findall(json.dumps(page.config["components"], default=str)))
     tables = {language: _table(language) for language in languages()}
-    variants = {f"zh-{region}": tables["zh"] for region in ("CN", "TW", "HK", "SG")}  # Gradio matches tags exactly
-    return gr.I18n(**tables, **variants)
+    return gr.I18n(**{gradio_name(name): {key: table[key] for key in sorted(drawn)} for name, table in tables.items()})
 
 
 def _table(language: str) -> dict[str, str]:
@@ -76,7 +85,10 @@ def _table(language: str) -> dict[str, str]:
     for knob in (*knobs(RunConfig), *own):
         table[knob.name] = knob.label(language)
         table[f"{knob.name}.help"] = knob.info(language)
-        table |= {f"{knob.name}={choice}": knob.choice_label(choice, language) for choice in knob.choices}
+        table |= {
+            f"{knob.name}={choice}": knob.choice_label(choice, language)
+            for choice in (*knob.choices, *knob.suggestions)
+        }
     return {_flat(key): text for key, text in table.items()}
 
 
@@ -85,7 +97,7 @@ def _flat(key: str) -> str:
 
 
 def label(key: str) -> Any:
-    """A text of the page that the browser shows in its own language."""
+    """A text of the page that the browser shows in its own language; for what is drawn before the page is served."""
     return gr.i18n.I18nData(_flat(key))
 
 

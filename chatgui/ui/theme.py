@@ -1,19 +1,36 @@
 """How the page looks, and the few lines of script that run before it is drawn."""
 
+import json
 from pathlib import Path
 
 import gradio as gr
+
+from chatgui.text import languages
 
 ASSETS = Path(__file__).parents[2] / "assets"
 STYLE = ASSETS / "style.css"
 FONTS = ["system-ui", "Segoe UI", "Noto Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "sans-serif"]
 LANGUAGE_COOKIE = "chatgui_language"
+GRADIO_NAMES = {"zh": "zh-CN"}
+"""What Gradio calls a language whose own texts it brings under the tag of a region."""
 
-HEAD = f"""<script>(() => {{
-  // A language chosen on the page outweighs the browser's; Gradio and the server then read the same choice.
+
+def gradio_name(language: str) -> str:
+    """The tag under which Gradio looks up texts of that language, its own and ours."""
+    return GRADIO_NAMES.get(language, language)
+
+
+def head() -> str:
+    """A script that gives Gradio the language that the server reads as well: the one chosen on the page, else the first
+    of the browser's that we have. Gradio compares whole tags, and would show zh-HK or plain zh in English.
+    """
+    tags = {language: gradio_name(language) for language in languages()}
+    return f"""<script>(() => {{
+  const tags = {json.dumps(tags)};
   const chosen = document.cookie.match(/(?:^|; ){LANGUAGE_COOKIE}=(\\w+)/);
-  if (!chosen) return;
-  const locale = chosen[1] === "zh" ? "zh-CN" : chosen[1];
+  const asked = [chosen ? chosen[1] : "", ...navigator.languages].map((tag) => tag.split("-")[0].toLowerCase());
+  const locale = tags[asked.find((language) => language in tags)];
+  if (!locale) return;
   Object.defineProperty(navigator, "language", {{get: () => locale}});
   Object.defineProperty(navigator, "languages", {{get: () => [locale]}});
   document.documentElement.lang = locale;

@@ -145,7 +145,7 @@ def client(page: tuple[Workspace, gr.Blocks]) -> Iterator[Any]:
     from gradio_client import Client
 
     workspace, blocks = page
-    blocks.queue().launch(prevent_thread_lock=True, **app.launch_options())
+    blocks.queue().launch(prevent_thread_lock=True, **app.launch_options(blocks))
     workspace.training.start()
     yield Client(blocks.local_url, verbose=False)
     workspace.training.close()

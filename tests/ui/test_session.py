@@ -1,17 +1,17 @@
+import ast
 import inspect
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
 
-from chatgui.config import RunConfig
 from chatgui.data.load import DataConfig
 from chatgui.errors import RunError
-from chatgui.fields import knobs
-from chatgui.text import languages
-from chatgui.ui.session import Selection, bind, language_of, translations
+from chatgui.ui import session
+from chatgui.ui.session import Selection, bind, label, language_of, translations
 from chatgui.ui.theme import LANGUAGE_COOKIE
 
 
@@ -110,14 +110,27 @@ def test_without_a_request_it_is_english() -> None:
     assert language_of(None) == "en"
 
 
-def test_the_page_has_every_label_in_every_language() -> None:
-    tables = translations().translations_dict
-    assert set(languages()) | {"zh-CN", "zh-TW"} <= set(tables)
-    for knob in knobs(RunConfig):
-        name = knob.name.replace(".", "__")
-        for table in tables.values():
-            assert {name, f"{name}__help"} <= table.keys()
-    assert len({frozenset(table) for table in tables.values()}) == 1
+def test_the_page_brings_what_it_draws_in_every_language_and_nothing_else() -> None:
+    with gr.Blocks() as page:
+        gr.Number(label=label("training.epochs"), info=label("training.epochs.help"))
+        gr.Markdown(label("space.review_only"))
+        gr.Dropdown([(label("training.optimizer=adamw"), "adamw")])
+    tables = translations(page).translations_dict
+    assert set(tables) == {"en", "zh-CN"}
+    for table in tables.values():
+        assert set(table) == {
+            "training__epochs", "training__epochs__help", "space__review_only", "training__optimizer=adamw",
+        }  # fmt: skip
+    assert tables["en"]["training__epochs"] != tables["zh-CN"]["training__epochs"]
+
+
+@pytest.mark.parametrize("file", sorted(Path(session.__file__).parent.rglob("*.py")), ids=lambda file: file.stem)
+def test_nothing_that_answers_a_request_speaks_in_labels(file: Path) -> None:
+    """The browser knows only the labels that were drawn before it came."""
+    for function in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(function, ast.FunctionDef) and {"language", "request"} & {it.arg for it in function.args.args}:
+            calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+            assert not [call.lineno for call in calls if getattr(call.func, "id", "") == "label"]
 
 
 def test_a_selection_is_a_plain_value() -> None:

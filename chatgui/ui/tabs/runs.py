@@ -124,13 +124,13 @@ def _fusion_parts(workspace: Workspace, chosen: gr.State, fusion: dict[str, Any]
         language = language_of(request)
         found = [run for run in _runs(workspace, runs) if can_fuse(run)]
         if not found:
-            gr.Markdown(label("fusion.choose"), elem_classes="hint")
+            gr.Markdown(say("fusion.choose", language), elem_classes="hint")
             return
         weights = {
             f"weight:{run.id}": gr.Number(round(1 / len(found), 3), label=run_name(run, language), step=0.1, key=run.id)
             for run in found
         }
-        fused = gr.Button(label("fusion.start"), variant="primary", elem_id="run-fusion-start")
+        fused = gr.Button(say("fusion.start", language), variant="primary", elem_id="run-fusion-start")
         fused.click(
             bind(combine, workspace), inputs_kwargs={**weights, **fusion}, outputs=chosen, api_visibility="private"
         )
