@@ -171,9 +171,12 @@ def _arguments(folder: str) -> dict[str, Any]:
 
 
 def _dataset(examples: list[Example]) -> Any:
-    from datasets import Dataset
+    import datasets
 
-    return Dataset.from_list([{"input_ids": list(row.input_ids), "labels": list(row.labels)} for row in examples])
+    datasets.disable_progress_bars()
+    return datasets.Dataset.from_list(
+        [{"input_ids": list(row.input_ids), "labels": list(row.labels)} for row in examples]
+    )
 
 
 def _fit(made: Any, clock: _Clock) -> None:
@@ -210,10 +213,8 @@ ENGINES: dict[str, Callable[..., None]] = {"chatgui": chatgui, "trl": trl, "trai
 
 
 if __name__ == "__main__":
-    import datasets
     from transformers.utils import logging
 
-    datasets.disable_progress_bars()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     print(json.dumps(run(json.loads(sys.argv[1]))))
