@@ -36,6 +36,8 @@ LEFT = {
     "terminate": ("interrupted", "run.terminated"),
 }
 """State and sentence of a run that left before its end, by the wish it followed; else it was stopped."""
+AT_ONCE = (*LEFT, "discard")
+"""Wishes that do not wait for the end of a look at the validation split: whoever stops and keeps wants its loss."""
 
 
 class _Leave(Exception):
@@ -147,7 +149,7 @@ def _train(run: Run, journal: Journal, ranks: Ranks) -> bool:
         outcome = train(
             model, config.task, prepared.train, prepared.validation, config.training,
             emit=asking.emit, should_stop=wishes.should_stop, keep=keep_and_ask, resume=start, ranks=ranks,
-            must_leave=lambda: alone and journal.terminated,
+            must_leave=lambda: alone and journal.wish in AT_ONCE,
         )  # fmt: skip
         asking.ask(outcome.steps)
     except _Leave:

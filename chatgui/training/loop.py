@@ -67,6 +67,8 @@ class Snapshot:
     """Only where `training.result` is the best step."""
     recent: list[float] = field(default_factory=list)
     """Losses of the last steps, oldest first."""
+    owes_look: int = 0
+    """1 when the look at the validation split after this step was broken off."""
 
 
 def total_steps(examples: int, config: TrainingConfig) -> int:
@@ -126,6 +128,7 @@ class _Loop:
         self.best_weights: dict[str, torch.Tensor] | None = None
         self.validation_loss: float | None = None
         self.recent: list[float] = []
+        self.owes_look = False
         self.started = time.monotonic()
         budget, checkpointing = (resume.budget_tokens, bool(resume.checkpointing)) if resume else (0, False)
         self.gradients = Gradients(
@@ -140,7 +143,7 @@ class _Loop:
 
     def run(self, should_stop: Callable[[], bool], keep: Callable[[Snapshot], None] | None) -> bool:
         """All steps to the end; True when somebody stopped it before."""
-        if self.step == 0 and not self._look() and keep:
+        if (self.step == 0 or self.owes_look) and not self._look() and keep:
             keep(self._snapshot())
         pause = max(SHORTEST_PAUSE_STEPS, self.total // LOOKS_PER_RUN)
         every, keep_every = self.config.evaluation_steps or pause, self.config.checkpoint_steps or pause
@@ -199,7 +202,9 @@ class _Loop:
                 self.model, self.task, self.validation, budget, wanted, self.ranks, self.must_leave
             )  # fmt: skip
         except LeftOff:
+            self.owes_look = self.step < self.total  # the last one is made at the end in any case
             return False
+        self.owes_look = False
         self.emit(Evaluation(self.step, "validation", loss, metrics))
         self.validation_loss = loss
         if loss < self.best_loss - self.config.minimum_gain:
@@ -235,7 +240,7 @@ class _Loop:
             [schedule.state_dict() for schedule in self.schedules], random_state(gradients.device),
             budget_tokens=reduced, checkpointing=int(gradients.checkpointing), skipped=self.skipped,
             best_loss=self.best_loss, best_step=self.best_step, looks_without_gain=self.looks_without_gain,
-            best_weights=self.best_weights, recent=list(self.recent),
+            best_weights=self.best_weights, recent=list(self.recent), owes_look=int(self.owes_look),
         )  # fmt: skip
 
     def _restore(self, snapshot: Snapshot) -> None:
@@ -245,7 +250,7 @@ class _Loop:
             part.load_state_dict(state)
         for name in ("step", "tokens", "skipped", "recent", "best_loss", "best_step", "best_weights"):
             setattr(self, name, getattr(snapshot, name))
-        self.looks_without_gain = snapshot.looks_without_gain
+        self.looks_without_gain, self.owes_look = snapshot.looks_without_gain, bool(snapshot.owes_look)
         self.started = time.monotonic() - snapshot.seconds
         if self.ranks.is_main:  # the others draw from their own
             set_random_state(snapshot.random, self.gradients.device)

@@ -63,5 +63,7 @@ def test_a_run_that_left_during_a_look_goes_on_as_if_nothing_had_happened(
     )  # fmt: skip
     steps = [event.loss for event in (*before, *after) if isinstance(event, Step)]
     assert steps == [event.loss for event in undisturbed if isinstance(event, Step)]
+    looks = [event for event in (*before, *after) if isinstance(event, Evaluation)]
+    assert looks == [event for event in undisturbed if isinstance(event, Evaluation)]  # the broken one is made up for
     assert resumed.validation_loss == whole.validation_loss
     assert resumed.train_loss == whole.train_loss == sum(steps) / 4
