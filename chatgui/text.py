@@ -45,12 +45,17 @@ def _spoken(value: Any, language: str) -> Any:
 
 def duration(seconds: float, language: str = DEFAULT_LANGUAGE) -> str:
     """`42 s`, `3 min 05 s`, `2 h 10 min` in words of the language."""
+    return str(_spoken(duration_sentence(seconds), language))
+
+
+def duration_sentence(seconds: float) -> dict[str, Any]:
+    """A `duration` as a value of another sentence, whose language is not known yet."""
     whole = round(seconds)
     if whole < 60:
-        return say("duration.seconds", language, seconds=whole)
+        return {"key": "duration.seconds", "values": {"seconds": whole}}
     if whole < 3600:
-        return say("duration.minutes", language, minutes=whole // 60, seconds=f"{whole % 60:02d}")
-    return say("duration.hours", language, hours=whole // 3600, minutes=f"{whole % 3600 // 60:02d}")
+        return {"key": "duration.minutes", "values": {"minutes": whole // 60, "seconds": f"{whole % 60:02d}"}}
+    return {"key": "duration.hours", "values": {"hours": whole // 3600, "minutes": f"{whole % 3600 // 60:02d}"}}
 
 
 def duration_range(low: float, high: float, language: str = DEFAULT_LANGUAGE) -> str:

@@ -125,6 +125,10 @@ def _train(run: Run, journal: Journal, ranks: Ranks) -> bool:
     if not config.task.PADDED and not can_pack(model):
         journal.emit(Notice("training.padded", {}))
     start, before = _last_snapshot(run, journal, model.device)
+    if not start and ranks.count == 1 and (message := _too_large(run, journal, model, prepared)):
+        journal.emit(Finished(0, 0.0, reason="paused"))
+        journal.set_state(state="paused", stage="", message=message)
+        return False
     if start:
         journal.emit(Resumed(start.step))
         for notice in changes_since(before, circumstances):
@@ -156,6 +160,23 @@ def _train(run: Run, journal: Journal, ranks: Ranks) -> bool:
         last = journal.last_step
         return _leave(journal, journal.wish or "keep", last.step if last else 0, last.seconds if last else 0.0)
     return _end(run, journal, outcome, model, prepared)
+
+
+def _too_large(run: Run, journal: Journal, model: Any, prepared: "Prepared") -> dict[str, Any]:
+    """A forecast where the start of the run wants one: into its folder and its events; the reason when it does not fit.
+
+    Going on with the run afterwards tries it all the same.
+    """
+    from chatgui.runs.foresee import foresee_in_place, is_wanted
+    from chatgui.training.forecast import held, notice
+
+    if not is_wanted(run.folder):
+        return {}
+    journal.emit(Stage("forecast"))
+    made = foresee_in_place(model, prepared, run.folder)
+    line = notice(made)
+    journal.emit(Notice(line["key"], line["values"]))
+    return {} if made.fits else held(made)
 
 
 def _tell_ranks(ranks: Ranks, prepared: "Prepared") -> None:

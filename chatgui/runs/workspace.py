@@ -21,7 +21,7 @@ from chatgui.generation.speakers import Speaker
 from chatgui.measure import edited
 from chatgui.models import load_template, saved_template
 from chatgui.report import Report, prepared_config, report
-from chatgui.runs.foresee import ask, keep_forecast
+from chatgui.runs.foresee import ask, keep_forecast, want_forecast
 from chatgui.runs.reports import Job, Reports, unmeasured
 from chatgui.runs.search import Range, Search, SearchConfig, create_search
 from chatgui.runs.searching import Searches
@@ -98,12 +98,17 @@ class Workspace:
         return made
 
     def start_run(self, config: RunConfig) -> Run:
-        """Queue a run; the training thread takes it as soon as no other is live. Raises DataError for closed data."""
+        """Queue a run; the training thread takes it as soon as no other is live. Raises DataError for closed data.
+
+        Without a forecast of its settings it begins with one.
+        """
         self.must_be_whole()
         self.check_source(config.data)
         run = create_run(self.home, config)
         if made := self._forecasts.get(config.model_dump_json()):
             keep_forecast(run.folder, made)
+        else:
+            want_forecast(run.folder)
         self.training.wake()
         return run
 

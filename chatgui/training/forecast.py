@@ -1,6 +1,7 @@
 """How long a run will take and how much memory: from a few real steps on short, median and the longest examples.
 
-Measured through the loop itself, so that whatever the loop does is counted. Knows neither process nor disk.
+Measured through the loop itself, so that whatever the loop does is counted; or through its gradients alone, where the
+model is to be trained afterwards. Knows neither process nor disk.
 """
 
 import math
@@ -8,6 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -16,10 +18,12 @@ from chatgui.config import TrainingConfig
 from chatgui.evaluation.losses import measure
 from chatgui.events import Event, Step
 from chatgui.tasks import Task
-from chatgui.text import duration, say
+from chatgui.text import duration, duration_sentence, say
 from chatgui.tokens.batches import micro_batches, plan_epoch
 from chatgui.tokens.example import Example
-from chatgui.training.loop import LOOKS_PER_RUN, SHORTEST_PAUSE_STEPS, total_steps, train
+from chatgui.training.loop import LOOKS_PER_RUN, SHORTEST_PAUSE_STEPS, Snapshot, total_steps, train
+from chatgui.training.optimizer import STATE_BYTES
+from chatgui.training.step import Gradients, random_state, set_random_state
 
 MEASURED_STEPS = 3
 """Of each length, behind one that warms up; the middle one counts."""
@@ -29,6 +33,8 @@ TIMED_TOKENS = 1024
 """Of a micro-batch that is only timed; the longest one is as large as in the run, for its memory."""
 FASTER, SLOWER = 1.15, 1.35
 """How far from the middle a run was found beside what a probe's own steps already spread (tests/bench/forecast.py)."""
+WEIGHTS_IN_CHECKPOINT = 3
+"""Times its weights: AdamW keeps two more numbers for each."""
 HEADROOM = 0.95
 """Share of the free memory a run may fill: the system wants some too."""
 
@@ -74,15 +80,28 @@ class Machine:
 
 def forecast(
     model: Any, task: Task, train_examples: Sequence[Example], validation_examples: Sequence[Example],
-    config: TrainingConfig, machine: Machine,
+    config: TrainingConfig, machine: Machine, *, in_place: bool = False,
 ) -> Forecast:  # fmt: skip
-    """Some real steps, then the sum over the run. The model is trained a little on the way: throw it away."""
+    """Some real steps, then the sum over the run. The model is trained a little on the way: throw it away.
+
+    `in_place` computes the steps' gradients only, reckons what the optimizer will hold, and leaves model and random
+    numbers as they were, for the run that is to follow in this process.
+    """
+    state_bytes = _state_bytes(model, config) if in_place else 0
+    clock = partial(_time_gradients if in_place else _time, model, task, config=config)
     ordered = sorted(train_examples, key=len)
-    single, snapshot_seconds = _overhead(model, task, ordered[0], config, machine)
-    standing = machine.peak_memory_bytes()
     heaviest, tokens_at_once = _heaviest(train_examples, config, packed=packs(model, task))
-    groups = [heaviest, *(_micro_batch(ordered[at:], config, TIMED_TOKENS) for at in (0, len(ordered) // 2))]
-    measured = [_time(model, task, group, config) for group in groups]
+    single, snapshot_seconds = (_overhead_in_place if in_place else _overhead)(clock, model, ordered[0], machine)
+    standing = machine.peak_memory_bytes() + state_bytes
+    groups = [_micro_batch(ordered[at:], config, TIMED_TOKENS) for at in (0, len(ordered) // 2)]
+    measured = [clock(group) for group in groups]
+    expected = 0
+    if in_place:
+        moving = machine.peak_memory_bytes() + state_bytes - standing
+        expected = standing + moving * tokens_at_once // max(map(_tokens, groups))
+    if expected <= machine.available_memory_bytes:  # else trying it would be the end of the run
+        groups, measured = [heaviest, *groups], [clock(heaviest), *measured]
+        expected = machine.peak_memory_bytes() + state_bytes
     rates = sorted(
         (statistics.mean(map(len, group)), max(1e-9, _middle(times) - single) / _tokens(group))
         for group, times in zip(groups, measured, strict=True)
@@ -98,20 +117,51 @@ def forecast(
     spread = max(1.0, *(_spread(times) for times in measured))
     total = training + looking + keeping + asking
     made = Forecast(
-        steps, total, total / (FASTER * spread), total * SLOWER * spread, machine.peak_memory_bytes(),
+        steps, total, total / (FASTER * spread), total * SLOWER * spread, expected,
         machine.available_memory_bytes, standing, looking, keeping,
         probe_seconds=asking,
     )  # fmt: skip
     return replace(made, advice=_advice(made, tokens_at_once, len(ordered[-1])))
 
 
-def _overhead(
-    model: Any, task: Task, shortest: Example, config: TrainingConfig, machine: Machine
-) -> tuple[float, float]:
+Clock = Callable[..., list[float]]
+"""Seconds of some steps on the examples it is given."""
+
+
+def _overhead(clock: Clock, model: Any, shortest: Example, machine: Machine) -> tuple[float, float]:
     """Seconds of a step on the shortest example alone (what a step costs whatever is in it), and of a checkpoint."""
     kept: list[float] = []
-    times = _time(model, task, [shortest], config, keep=lambda snapshot: kept.append(machine.keep(snapshot)))
+    times = clock([shortest], keep=lambda snapshot: kept.append(machine.keep(snapshot)))
     return _middle(times), kept[0] if kept else 0.0
+
+
+def _overhead_in_place(clock: Clock, model: Any, shortest: Example, machine: Machine) -> tuple[float, float]:
+    """The same; there are no states of an optimizer yet, so the weights are written and those reckoned."""
+    times = clock([shortest])
+    weights = {name: weight.detach() for name, weight in model.named_parameters() if weight.requires_grad}
+    device = next(iter(weights.values())).device
+    seconds = machine.keep(Snapshot(0, 0, 0.0, weights, [], [], random_state(device)))
+    return _middle(times), WEIGHTS_IN_CHECKPOINT * seconds
+
+
+def _state_bytes(model: Any, config: TrainingConfig) -> int:
+    trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+    return trained * STATE_BYTES[config.optimizer]
+
+
+def _time_gradients(model: Any, task: Task, examples: Sequence[Example], config: TrainingConfig) -> list[float]:
+    """Seconds of steps on these examples up to their gradients, the first one left out; all is put back afterwards."""
+    times: list[float] = []
+    with Gradients(model, task, examples, config, say=lambda notice: None) as gradients:
+        before = random_state(gradients.device)
+        while len(times) <= MEASURED_STEPS and (len(times) < 2 or sum(times) < PATIENCE_SECONDS):
+            began = time.monotonic()
+            gradients.compute(range(len(examples)), 1)
+            times.append(time.monotonic() - began)
+            for weight in gradients.weights:
+                weight.grad = None
+        set_random_state(before, gradients.device)
+    return times[1:]
 
 
 def _time(model: Any, task: Task, examples: Sequence[Example], config: TrainingConfig, **more: Any) -> list[float]:
@@ -236,11 +286,25 @@ def remaining_seconds(steps: Sequence[Step], total: int) -> tuple[float, float]:
 
 def sentence(made: Forecast, language: str) -> str:
     """The forecast in one line."""
-    return say(
-        "forecast.line", language, steps=made.steps, low=duration(made.seconds_low, language),
-        high=duration(made.seconds_high, language), memory=gigabytes(made.peak_memory_bytes),
-        available=gigabytes(made.available_memory_bytes),
-    )  # fmt: skip
+    line = notice(made)
+    return say(line["key"], language, **line["values"])
+
+
+def notice(made: Forecast) -> dict[str, Any]:
+    """The same line as a key and its values, for a reader whose language is not known yet."""
+    values = {
+        "steps": made.steps, "low": duration_sentence(made.seconds_low), "high": duration_sentence(made.seconds_high),
+        "memory": gigabytes(made.peak_memory_bytes), "available": gigabytes(made.available_memory_bytes),
+    }  # fmt: skip
+    return {"key": "forecast.line", "values": values}
+
+
+def held(made: Forecast) -> dict[str, Any]:
+    """Why a run that does not fit has not begun, and what to change: key and values."""
+    line = notice(made)["values"]
+    first, *more = made.advice
+    advice = {"advice": first, "more": more[0] if more else ""}
+    return {"key": "forecast.held", "values": {"memory": line["memory"], "available": line["available"], **advice}}
 
 
 def beside_fact(made: Forecast, result: dict[str, Any], language: str) -> str:

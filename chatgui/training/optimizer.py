@@ -70,6 +70,10 @@ def _usual(weights: "list[torch.nn.Parameter]", config: TrainingConfig) -> "torc
     return torch.optim.AdamW(filled, lr=rate, fused=True)
 
 
+STATE_BYTES = {"adamw": 8, "adamw_8bit": 2, "muon": 8, "sgd": 4}
+"""What an optimizer holds for each trained weight, at most: Muon half as much for the matrices it takes."""
+
+
 def must_have_8bit(device: str) -> None:
     """Raises ConfigError where 8-bit AdamW cannot run."""
     if device != "cuda":

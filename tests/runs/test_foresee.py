@@ -10,8 +10,14 @@ import yaml
 from chatgui.config import ModelConfig, RunConfig, TrainingConfig
 from chatgui.data.load import DataConfig
 from chatgui.errors import RunError
-from chatgui.runs.foresee import ask, keep_forecast, read_forecast
+from chatgui.events import Notice, Stage, Step
+from chatgui.runs.execute import execute
+from chatgui.runs.foresee import ask, is_wanted, keep_forecast, read_forecast, want_forecast
+from chatgui.runs.store import create_run
 from chatgui.runs.worker import start_worker
+from chatgui.text import say
+from chatgui.training.forecast import sentence
+from tests.runs.conftest import curve
 
 
 @pytest.fixture
@@ -50,6 +56,35 @@ def test_it_can_be_broken_off(config: RunConfig, tmp_path: Path) -> None:
     with pytest.raises(RunError):
         ask(worker, config, should_stop=lambda: True)
     assert worker.poll() is not None
+
+
+def test_a_run_that_wants_one_begins_with_a_forecast_and_keeps_to_its_curve(config: RunConfig, home: Path) -> None:
+    plain, run = create_run(home, config), create_run(home, config)
+    want_forecast(run.folder)
+    assert is_wanted(run.folder) and execute(plain) and execute(run)
+    made = read_forecast(run.folder)
+    assert made.steps == 4 and made.fits and made.peak_memory_bytes > 0
+    assert curve(run) == curve(plain)
+    stages = [event.name for event in run.events() if isinstance(event, Stage)]
+    assert stages == ["imports", "data", "model", "forecast", "training", "saving"]
+    (told,) = (event for event in run.events() if isinstance(event, Notice))
+    assert say(told.key, "en", **told.values) == sentence(made, "en")
+    assert not list(run.folder.glob(".forecast*"))
+
+
+def test_a_run_that_does_not_fit_waits_with_the_reason_and_may_be_tried_all_the_same(
+    config: RunConfig, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = create_run(home, config)
+    want_forecast(run.folder)
+    monkeypatch.setattr("chatgui.runs.foresee._available", lambda device: 100 * 2**20)
+    assert not execute(run)
+    state = run.state()
+    assert (state.state, state.message["key"], state.step) == ("paused", "forecast.held", 0)
+    assert "0.10 GB are free" in say("forecast.held", "en", **state.message["values"])
+    assert not [event for event in run.events() if isinstance(event, Step)]
+    run.reopen(resume=True)
+    assert execute(run) and run.state().state == "finished"
 
 
 def test_the_command_line_prints_it_and_makes_no_run(

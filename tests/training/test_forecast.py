@@ -1,7 +1,9 @@
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 
 from chatgui.adapters.lora import Lora
 from chatgui.config import TrainingConfig
@@ -14,9 +16,11 @@ from chatgui.training.forecast import (
     Machine,
     beside_fact,
     forecast,
+    held,
     remaining_seconds,
     sentence,
 )  # fmt: skip
+from chatgui.training.loop import Snapshot
 
 Fresh = Callable[..., Any]
 MEBI = 2**20
@@ -72,6 +76,41 @@ def test_a_longest_example_that_alone_is_too_much_is_to_be_cut(fresh_model: Fres
 def test_a_model_that_alone_is_too_large_is_told_so(fresh_model: Fresh, examples: list[Example]) -> None:
     made = foresee(fresh_model, examples, machine(available=50 * MEBI), max_steps=2)
     assert [advice["key"] for advice in made.advice] == ["forecast.advice_smaller"]
+
+
+def test_in_place_it_leaves_weights_gradients_and_random_numbers_as_they_were(
+    fresh_model: Fresh, examples: list[Example]
+) -> None:
+    model = fresh_model(Lora(dropout=0.1))
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    random = torch.get_rng_state()
+    kept: list[int] = []
+
+    def keep(snapshot: Snapshot) -> float:
+        kept.append(len(snapshot.weights))
+        return 0.5
+
+    own = replace(machine(peaks=(100 * MEBI, 150 * MEBI, 300 * MEBI)), keep=keep)
+    config = TrainingConfig(batch_size=4, max_steps=50, checkpoint_steps=20)
+    made = forecast(model, Chat(), examples[4:], examples[:4], config, own, in_place=True)
+    assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+    assert all(weight.grad is None for weight in model.parameters())
+    assert torch.equal(torch.get_rng_state(), random)
+    trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+    assert made.peak_memory_bytes == 300 * MEBI + 8 * trained  # AdamW's states are not there yet
+    assert made.checkpoint_seconds == pytest.approx(2 * 3 * 0.5) and kept == [len([n for n in before if "lora" in n])]
+    assert 0 < made.seconds_low < made.seconds < made.seconds_high
+
+
+def test_in_place_what_cannot_fit_is_reckoned_and_not_tried(
+    fresh_model: Fresh, examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatgui.training.forecast.TIMED_TOKENS", 32)
+    own = machine(available=200 * MEBI, peaks=(100 * MEBI, 150 * MEBI))  # a third look would find no more numbers
+    config = TrainingConfig(batch_size=4, max_steps=2)
+    made = forecast(fresh_model(Lora()), Chat(), examples[4:], examples[:4], config, own, in_place=True)
+    assert made.peak_memory_bytes > 200 * MEBI and not made.fits and made.advice
+    assert held(made)["key"] == "forecast.held"
 
 
 def step(number: int, seconds: float) -> Step:
