@@ -1,7 +1,9 @@
 """Preference: prefer the better of two replies (DPO, IPO, ORPO), or the good ones to the bad (KTO)."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -13,7 +15,8 @@ from chatgui.tasks.causal import CausalTask
 from chatgui.tasks.chat import Chat
 from chatgui.tasks.likelihood import label_log_probs
 from chatgui.tokens.batches import Batch
-from chatgui.tokens.example import IGNORE_INDEX, Example
+from chatgui.tokens.example import IGNORE_INDEX, Example, cut
+from chatgui.tokens.report import must_teach
 
 if TYPE_CHECKING:
     import torch
@@ -38,6 +41,9 @@ class Prefer(CausalTask, Config):
     """Of good replies in KTO; raise it when they are the rarer ones."""
     undesirable_weight: float = Field(1.0, gt=0, le=100)
     """Of bad replies in KTO; raise it when they are the rarer ones."""
+    prompt_tokens: int | None = Field(None, ge=1)
+    """A longer prompt loses its beginning, to leave room for the replies; empty keeps it whole, and pairs whose prompt
+    alone fills the limit are left out."""
 
     def make_example(self, item: Item, template: "Template", max_length_tokens: int) -> Example:
         """A pair is the chosen reply with the rejected one as its rival; a single vote is a reply with its verdict.
@@ -46,7 +52,7 @@ class Prefer(CausalTask, Config):
         """
         if isinstance(item, Preference):
             chosen, rejected = (
-                _example(item.prompt, reply, template, max_length_tokens) for reply in (item.chosen, item.rejected)
+                self._example(item.prompt, reply, template, max_length_tokens) for reply in (item.chosen, item.rejected)
             )
             cut = chosen.cut_tokens + rejected.cut_tokens
             return Example(chosen.input_ids, chosen.labels, cut, (1.0,), (rejected,))
@@ -54,8 +60,15 @@ class Prefer(CausalTask, Config):
             raise DataError("task.needs_preferences")
         if self.method != "kto":
             raise DataError("task.needs_pairs", method=self.method.upper())
-        reply = _example(item.prompt, item.reply, template, max_length_tokens)
+        reply = self._example(item.prompt, item.reply, template, max_length_tokens)
         return Example(reply.input_ids, reply.labels, reply.cut_tokens, (float(item.good),))
+
+    def _example(self, prompt: tuple[Message, ...], reply: str, template: "Template", limit_tokens: int) -> Example:
+        whole = REPLY.make_example(Conversation((*prompt, Message("assistant", reply))), template, sys.maxsize)
+        start = next(place for place, label in enumerate(whole.labels) if label != IGNORE_INDEX)
+        over = max(0, start - self.prompt_tokens) if self.prompt_tokens else 0
+        kept = cut(list(whole.input_ids[over:]), list(whole.labels[over:]), limit_tokens)
+        return must_teach(replace(kept, cut_tokens=kept.cut_tokens + over), limit_tokens)
 
     def arrange(self, examples: Sequence[Example], max_length_tokens: int) -> Sequence[Example]:
         """Pairs as they are. For KTO every reply stands alone; its rival is the same prompt with the reply of the
@@ -176,10 +189,6 @@ def _log1mexp(x: "torch.Tensor") -> "torch.Tensor":
     import torch
 
     return torch.where(x > -0.6931472, torch.log(-torch.expm1(x)), torch.log1p(-torch.exp(x)))
-
-
-def _example(prompt: tuple[Message, ...], reply: str, template: "Template", limit_tokens: int) -> Example:
-    return REPLY.make_example(Conversation((*prompt, Message("assistant", reply))), template, limit_tokens)
 
 
 def _votes(example: Example) -> Iterator[Example]:

@@ -52,6 +52,22 @@ def adapted(fresh_model: Callable[..., Any]) -> Any:
     return model
 
 
+def test_a_long_prompt_loses_its_beginning_so_that_the_replies_fit(template: Template) -> None:
+    long = Preference(asked("Well, " * 200 + "open?"), "Until six.", "No.")
+    with pytest.raises(DataError):
+        Prefer().make_example(long, template, LIMIT)
+    example = Prefer(prompt_tokens=12).make_example(long, template, LIMIT)
+    whole = Prefer().make_example(long, template, 10_000)
+    for row, full in ((example, whole), (example.rivals[0], whole.rivals[0])):
+        start = row.labels.index(next(label for label in row.labels if label != IGNORE_INDEX))
+        assert start == 12 and full.input_ids[-len(row.input_ids) :] == row.input_ids
+    lost = len(whole) - len(example)
+    assert lost > 0 and example.cut_tokens == lost
+    assert Prefer(prompt_tokens=96).make_example(PAIRS[0], template, LIMIT) == Prefer().make_example(
+        PAIRS[0], template, LIMIT
+    )
+
+
 def test_only_the_replies_count(template: Template) -> None:
     example = Prefer().make_example(PAIRS[0], template, LIMIT)
     for row, reply in ((example, "Yes, gladly.<|end|>"), (example.rivals[0], "Who knows.<|end|>")):
