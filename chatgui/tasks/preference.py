@@ -52,23 +52,17 @@ class Prefer(CausalTask, Config):
         """
         if isinstance(item, Preference):
             chosen, rejected = (
-                self._example(item.prompt, reply, template, max_length_tokens) for reply in (item.chosen, item.rejected)
+                reply_example(item.prompt, reply, template, self.prompt_tokens, max_length_tokens)
+                for reply in (item.chosen, item.rejected)
             )
-            cut = chosen.cut_tokens + rejected.cut_tokens
-            return Example(chosen.input_ids, chosen.labels, cut, (1.0,), (rejected,))
+            lost = chosen.cut_tokens + rejected.cut_tokens
+            return Example(chosen.input_ids, chosen.labels, lost, (1.0,), (rejected,))
         if not isinstance(item, Judged):
             raise DataError("task.needs_preferences")
         if self.method != "kto":
             raise DataError("task.needs_pairs", method=self.method.upper())
-        reply = self._example(item.prompt, item.reply, template, max_length_tokens)
+        reply = reply_example(item.prompt, item.reply, template, self.prompt_tokens, max_length_tokens)
         return Example(reply.input_ids, reply.labels, reply.cut_tokens, (float(item.good),))
-
-    def _example(self, prompt: tuple[Message, ...], reply: str, template: "Template", limit_tokens: int) -> Example:
-        whole = REPLY.make_example(Conversation((*prompt, Message("assistant", reply))), template, sys.maxsize)
-        start = next(place for place, label in enumerate(whole.labels) if label != IGNORE_INDEX)
-        over = max(0, start - self.prompt_tokens) if self.prompt_tokens else 0
-        kept = cut(list(whole.input_ids[over:]), list(whole.labels[over:]), limit_tokens)
-        return must_teach(replace(kept, cut_tokens=kept.cut_tokens + over), limit_tokens)
 
     def arrange(self, examples: Sequence[Example], max_length_tokens: int) -> Sequence[Example]:
         """Pairs as they are. For KTO every reply stands alone; its rival is the same prompt with the reply of the
@@ -189,6 +183,20 @@ def _log1mexp(x: "torch.Tensor") -> "torch.Tensor":
     import torch
 
     return torch.where(x > -0.6931472, torch.log(-torch.expm1(x)), torch.log1p(-torch.exp(x)))
+
+
+def reply_example(
+    prompt: tuple[Message, ...], reply: str, template: "Template", prompt_tokens: int | None, limit_tokens: int
+) -> Example:
+    """A prompt with a reply, of which the reply is labelled; of the prompt its last `prompt_tokens`.
+
+    Raises DataError when nothing of the reply is left within the limit.
+    """
+    whole = REPLY.make_example(Conversation((*prompt, Message("assistant", reply))), template, sys.maxsize)
+    start = next(place for place, label in enumerate(whole.labels) if label != IGNORE_INDEX)
+    over = max(0, start - prompt_tokens) if prompt_tokens else 0
+    kept = cut(list(whole.input_ids[over:]), list(whole.labels[over:]), limit_tokens)
+    return must_teach(replace(kept, cut_tokens=kept.cut_tokens + over), limit_tokens)
 
 
 def _votes(example: Example) -> Iterator[Example]:
