@@ -115,10 +115,10 @@ class Ranking(PredictingTask, Config):
 
     def read_item(self, row: Mapping[str, Any]) -> Any:
         """`history` and `candidates` (or one `candidate`); a text may hold several, parted by | or line breaks."""
-        candidates = _listed(row.get("candidates", row.get("candidate")))
+        candidates = listed(row.get("candidates", row.get("candidate")))
         if not candidates:
             raise DataError("data.empty_field", field="candidates")
-        return Offer(_listed(row.get("history")), candidates)
+        return Offer(listed(row.get("history")), candidates)
 
     def predict(
         self, model: Any, template: "Template", items: Sequence[Any], limit_tokens: int, budget_tokens: int
@@ -198,7 +198,8 @@ def _continued(
     return Example((*before, *option), (*[IGNORE_INDEX] * len(before), *option))
 
 
-def _listed(value: Any) -> tuple[str, ...]:
+def listed(value: Any) -> tuple[str, ...]:
+    """The texts of a list, of one as JSON, or of a text that parts them by | or line breaks."""
     import json
     import re
 
