@@ -11,9 +11,10 @@ from chatgui.tasks.classification import Classification
 from chatgui.tasks.preference import Prefer
 from chatgui.tasks.pretrain import Pretrain
 from chatgui.tasks.ranking import Ranking
+from chatgui.tasks.reward import Reward
 from chatgui.tasks.tagging import Tagging
 
-Task = Annotated[Chat | Prefer | Pretrain | Classification | Tagging | Ranking, Field(discriminator="kind")]
+Task = Annotated[Chat | Prefer | Pretrain | Classification | Tagging | Ranking | Reward, Field(discriminator="kind")]
 KINDS: tuple[type[Any], ...] = get_args(get_args(Task)[0])
 
 
