@@ -361,8 +361,11 @@ def as_pair(row: Any) -> Preference | None:
 LABELS = ("accuracy", "macro_f1")
 FULL = {"adapter": {"kind": "full"}}
 """All weights: of a model as small as the starter they are fewer than some adapters of a large one."""
-PAIRS = {"adapter": {"kind": "lora", "rank": 16}, "task": {"kind": "preference"},
-         "training": {"epochs": 1.5, "learning_rate": 1e-3, "batch_size": 16, "max_length_tokens": 320}}  # fmt: skip
+PAIRS = {"adapter": {"kind": "lora", "rank": 16}, "task": {"kind": "preference", "prompt_tokens": 64},
+         "training": {"epochs": 2, "learning_rate": 1e-3, "batch_size": 16, "max_length_tokens": 384}}  # fmt: skip
+REWARDS = ("reward_accuracy", "accuracy")
+"""Of DPO, and of a score that is learnt instead: both the share of pairs put in order."""
+SCORED = {"tuned_reward": {"task": {"kind": "reward"}}}
 RANKS = ("auc", "ndcg@10", "hit_rate@10", "mrr")
 FILMS = {**FULL, "task": {"kind": "ranking", "history_items": 2},
          "training": {"epochs": 1, "learning_rate": 1.5e-3, "batch_size": 64}}  # fmt: skip
@@ -394,8 +397,8 @@ TASKS = {
     ),
     "movielens_small": Bench(movielens_small, FILMS, RANKS),
     "movielens_small_popular": Bench(movielens_small_popular, FILMS, RANKS),
-    "dpo_en_demo": Bench(pairs_of("dpo_en_demo"), PAIRS, ("reward_accuracy",)),
-    "dpo_zh_demo": Bench(pairs_of("dpo_zh_demo"), PAIRS, ("reward_accuracy",)),
+    "dpo_en_demo": Bench(pairs_of("dpo_en_demo"), PAIRS, REWARDS, SCORED),
+    "dpo_zh_demo": Bench(pairs_of("dpo_zh_demo"), PAIRS, REWARDS, SCORED),
 }  # fmt: skip
 
 
