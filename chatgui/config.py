@@ -105,6 +105,9 @@ class LaunchConfig(Config):
 
     processes: int = Field(1, ge=1, le=64)
     """Processes of each machine that share every step: one for each of its GPUs. The curve stays the same."""
+    sharding: Literal["none", "all", "machine"] = "none"
+    """Frozen weights under an adapter, dealt out over all processes or over those of each machine: less memory for
+    each, more sent between them."""
     machines: Annotated[int, Elsewhere()] = Field(1, ge=1, le=512)
     """Machines that train together. Each runs the same command with its own machine_rank."""
     machine_rank: Annotated[int, Elsewhere()] = Field(0, ge=0, le=511)
@@ -118,6 +121,11 @@ class LaunchConfig(Config):
     def total(self) -> int:
         """Processes of all machines."""
         return self.processes * self.machines
+
+    @property
+    def shards(self) -> bool:
+        """Whether a process holds but a part of the frozen weights."""
+        return self.sharding != "none" and self.total > 1
 
     @model_validator(mode="after")
     def _machines_know_each_other(self) -> "LaunchConfig":
@@ -161,6 +169,12 @@ class RunConfig(Config):
     """Where the curves are written as well, commas between: tensorboard (files in the run's folder, no network), wandb,
     trackio. One that fails is told and left out."""
     generation: Annotated[GenerationConfig, Elsewhere()] = GenerationConfig()
+
+    @model_validator(mode="after")
+    def _shards_are_frozen(self) -> "RunConfig":
+        if self.launch.shards and (not self.adapter.FREEZES_BASE or self.adapter.quantized_bits):
+            raise PydanticCustomError("sharding", "nothing to shard", {"adapter": self.adapter.kind})
+        return self
 
     @property
     def tracker_names(self) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ there are. Knows neither runs nor what a loss is.
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,6 +30,8 @@ class Ranks:
 
     rank: int = 0
     count: int = 1
+    sharded: bool = False
+    """Whether each holds but a part of the frozen weights: then all must pass through the model together."""
 
     @property
     def is_main(self) -> bool:
@@ -52,6 +55,29 @@ class Ranks:
         if self.count == 1:
             return list(range(len(lengths)))
         return sorted(range(len(lengths)), key=lengths.__getitem__)[self.rank :: self.count]
+
+    def in_step(self, parts: Sequence[list[int]], spare: list[int]) -> list[tuple[list[int], int]]:
+        """The micro-batches this rank computes, each with its weight.
+
+        Ranks that hold parts of one model make equally many passes: who has fewer micro-batches adds passes over
+        `spare`, which weigh 0.
+        """
+        own = [(part, 1) for part in parts]
+        if not self.sharded:
+            return own
+        return [*own, *[(spare, 0)] * (max(self._all(len(own))) - len(own))]
+
+    @contextmanager
+    def one_after_another(self, together: int) -> Iterator[None]:
+        """Of each `together` ranks, which share a machine, one at a time gets into the block."""
+        import torch.distributed as group
+
+        place = self.rank % together
+        for _ in range(place):
+            group.barrier()
+        yield
+        for _ in range(together - place):
+            group.barrier()
 
     def any(self, flag: bool) -> bool:
         """Whether it is so on at least one rank."""

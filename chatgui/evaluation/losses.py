@@ -45,18 +45,19 @@ def measure(
     loss, count = torch.zeros((), device=device), 0
     tally: Counter[str] = Counter()
     with (
-        torch.inference_mode(),
+        torch.no_grad() if ranks.sharded else torch.inference_mode(),  # lent weights outlive the pass
         precision(device, wanted_precision),
         packed_attention(model) if packed else nullcontext(),
     ):
-        for part in micro_batches(ranks.share_of_split(lengths), lengths, budget_tokens, packed=packed):
+        own = list(micro_batches(ranks.share_of_split(lengths), lengths, budget_tokens, packed=packed))
+        for part, weight in ranks.in_step(own, [0]):
             if must_leave():
                 model.train(was_training)
                 raise LeftOff
             batch = collate([examples[index] for index in part], device, packed=packed)
-            loss = loss + task.loss(model, batch)
-            count += batch.supervised
-            tally.update(batch.tally)
+            loss = loss + task.loss(model, batch) * weight
+            count += batch.supervised * weight
+            tally.update(batch.tally if weight else {})
     model.train(was_training)
     sums = ranks.added({"": loss.item(), " ": count, **tally})
     count = max(1, int(sums.pop(" ")))

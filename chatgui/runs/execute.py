@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ from chatgui.runs.store import Run, step_of
 from chatgui.runs.trackers import Trackers
 
 if TYPE_CHECKING:
+    import torch
+
     from chatgui.evaluation.probes import Probes
     from chatgui.prepare import Prepared
     from chatgui.tokens.template import Template
@@ -99,6 +102,7 @@ def _log_traceback(run: Run) -> None:
 
 def _train(run: Run, journal: Journal, ranks: Ranks) -> bool:
     config = run.config
+    ranks = replace(ranks, sharded=config.launch.shards)
     journal.begin()
     journal.emit(Stage("imports"))
     from chatgui.attention import can_pack
@@ -120,7 +124,7 @@ def _train(run: Run, journal: Journal, ranks: Ranks) -> bool:
     total = total_steps(len(prepared.train), config.training)
     journal.set_state(total_steps=total)
     journal.emit(Stage("model"))
-    model = make_model(config, prepared.template, total)
+    model = make_model(config, prepared.template, total, ranks, journal.emit)
     circumstances = {**circumstances_of(config, model.device, prepared.train), "processes": ranks.count}
     if not config.task.PADDED and not can_pack(model):
         journal.emit(Notice("training.padded", {}))
@@ -195,7 +199,9 @@ def make_probes(prepared: "Prepared") -> "Probes":
 
     config = prepared.config
     rows = (*prepared.splits.validation, *prepared.splits.test, *prepared.splits.train[:50])
-    prompts = probe_prompts(config.probes, rows) if config.task.HEAD == "AutoModelForCausalLM" else []
+    # a reply is one rank's work, and of sharded weights it holds but a part
+    replies = config.task.HEAD == "AutoModelForCausalLM" and not config.launch.shards
+    prompts = probe_prompts(config.probes, rows) if replies else []
     room = context_tokens(config.model) - config.adapter.virtual_tokens
     return Probes(prompts, prepared.template, room, config.probes.max_new_tokens)
 
@@ -273,16 +279,40 @@ def _notices(prepared: "Prepared") -> Iterator[Notice]:
         yield Notice("run.rows_cut", {"count": prepared.encoded.cut, "limit": prepared.max_length_tokens})
 
 
-def make_model(config: RunConfig, template: "Template", total_steps: int) -> Any:
-    """The model with its adapter, on the best device. The seed fixes the adapter's first weights."""
+def make_model(
+    config: RunConfig, template: "Template", total_steps: int, ranks: Ranks = ALONE,
+    say: Callable[[Notice], None] = lambda notice: None,
+) -> Any:  # fmt: skip
+    """The model with its adapter, on the best device. The seed fixes the adapter's first weights.
+
+    Where `ranks` share the frozen weights, one rank of a machine at a time holds all of them in the CPU's memory.
+    """
+    from chatgui import models
+    from chatgui.attention import can_pack
+    from chatgui.shards import mesh_of, shard_frozen
+
+    device = models.best_device()
+    if not ranks.sharded:
+        return _whole_model(config, template, total_steps, device)
+    import torch
+
+    mesh = mesh_of(config.launch, device)
+    with ranks.one_after_another(config.launch.processes):
+        model = _whole_model(config, template, total_steps, torch.device("cpu"))
+        can_pack(model)  # measured while it is whole
+        held, total = shard_frozen(model, device, mesh)
+    say(Notice("training.sharded", {"held": f"{held / 2**20:,.1f}", "total": f"{total / 2**20:,.1f}"}))
+    return model
+
+
+def _whole_model(config: RunConfig, template: "Template", total_steps: int, device: "torch.device") -> Any:
     import torch
 
     from chatgui import models
 
     torch.manual_seed(config.training.seed)
-    device = models.best_device()
     half = config.adapter.FREEZES_BASE and config.training.precision != "float32"
-    dtype = models.frozen_dtype(device) if half else torch.float32
+    dtype = models.frozen_dtype(models.best_device()) if half else torch.float32
     options, bits = config.task.head_options(template), config.adapter.quantized_bits
     base = models.load_model(config.model, config.task.HEAD, device, dtype, options, bits)
     model = config.adapter.attach(base, total_steps)

@@ -16,25 +16,25 @@ A 70B LoRA on 4 hosts, on paper
 Llama-3-70B (70.6e9 weights, 80 layers, width 8192, 8 key-value heads of 128, MLP 28672), LoRA of rank 16 on all seven
 linear layers, 4 hosts of 8 GPUs of 80 GB, examples of 2,048 tokens. Memory of one GPU, in GB of 1e9 bytes:
 
-* Frozen weights in bfloat16: 70.6e9 * 2 = 141 GB. As whole copies they fit no GPU; in shards over the 8 GPUs of a host
-  17.7, over all 32 4.4.
+* Frozen weights in bfloat16: 70.6e9 * 2 = 141 GB. As whole copies they fit no GPU. The 68.5e9 of the layers dealt out
+  (`shards.py`) are 17.1 over the 8 GPUs of a host, 4.3 over all 32; embedding and output layer stay whole, each
+  128,256 * 8192 * 2 = 2.1: 4.2.
 * Adapter: 16 * (inputs + outputs) of each layer: 16 * (q 16384 + k 9216 + v 9216 + o 16384 + gate 36864 + up 36864 +
-  down 36864) = 2.59e6 a layer, 207e6 weights. In float32 with gradient and AdamW's two moments: 207e6 * 16 = 3.3 GB
-  whole, 0.1 in 32 shards.
-* One decoder layer gathered for its turn, and the next one ahead: 2 * 0.856e9 * 2 = 3.4; embedding and output layer,
-  each 128,256 * 8192 * 2 = 2.1: 4.2 while they are in use.
+  down 36864) = 2.59e6 a layer, 207e6 weights. In float32 with gradient and AdamW's two moments: 207e6 * 16 = 3.3 GB,
+  whole on every GPU.
+* One decoder layer borrowed for its turn, and the next one ahead: 2 * 0.856e9 * 2 = 3.4.
 * Activations with gradient checkpointing, a micro-batch of 8,192 tokens: the inputs of 80 layers 80 * 8192 * 8192 * 2 =
   10.7; the largest layer while it is computed again, about 34 * 8192 * 8192 * 2 = 4.6; logits in chunks 0.2.
 
-Sum: 4.4 + 0.1 + 7.6 + 15.5 = 28 GB a GPU in 32 shards, 41 GB in shards within each host, where no weight crosses the
-network between hosts. Whole copies, which is what this file makes, would need 141 + 3.3 + 15.5 = 160 GB a GPU:
-`processes` and `machines` alone do not bring a 70B in bfloat16 onto such hosts. In NF4 (`adapter.kind: qlora`) the
-frozen weights of the layers take 68.5e9 * 0.5625 = 38.5 GB, embedding and output layer stay at 4.2, and one matrix is
-unfolded at a time (0.5): 38.5 + 4.2 + 0.5 + 3.3 + 15.5 = 62 GB fit a GPU of 80 GB as whole copies. That is the set-up
-for 4 hosts here:
+Sum: 17.1 + 4.2 + 3.3 + 3.4 + 15.5 = 44 GB a GPU in shards within each host, where no weight crosses the network between
+hosts; 31 GB in shards over all of them. That is the set-up for 4 hosts here:
 
-    --launch.machines 4 --launch.processes 8 --adapter.kind qlora --training.gradient_checkpointing on \\
+    --launch.machines 4 --launch.processes 8 --launch.sharding machine --training.gradient_checkpointing on \\
         --training.micro_batch_tokens 8192 --training.batch_size 256
+
+While it starts, one process of a host at a time holds the whole model in the host's memory: 141 GB. In NF4
+(`adapter.kind: qlora`) even whole copies fit: 68.5e9 * 0.5625 = 38.5 for the layers, 4.2 at their ends, 0.5 for one
+matrix unfolded, 3.3 and 15.5 as above: 62 GB.
 
 The gradients that cross the network at each step are those of the adapter: 207e6 * 4 = 0.83 GB.
 """
@@ -46,6 +46,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -150,9 +151,10 @@ def follow(ranks: "Ranks") -> None:
     from chatgui.training.loop import total_steps, train
 
     config: RunConfig = ranks.from_main(None)  # type: ignore[assignment]
+    ranks = replace(ranks, sharded=config.launch.shards)
     prepared = prepare(config)
     ranks.same(fingerprint(prepared.train))
-    model = make_model(config, prepared.template, total_steps(len(prepared.train), config.training))
+    model = make_model(config, prepared.template, total_steps(len(prepared.train), config.training), ranks)
     start: Snapshot | None = ranks.from_main(None)
     torch.manual_seed(config.training.seed + ranks.rank)  # noise and dropout must not be the same on every share
     wishes = Wishes(ranks)

@@ -52,6 +52,7 @@ class Gradients:
         self.weights = [weight for weight in model.parameters() if weight.requires_grad]
         self.device = self.weights[0].device
         self.lengths = lengths_of(examples)
+        self.spare = [min(range(len(self.lengths)), key=self.lengths.__getitem__)]
         self.budget_tokens = budget_tokens or config.micro_batch_tokens
         self.checkpointing = checkpointing or config.gradient_checkpointing == "on"
         self.packed = packs(model, task)
@@ -87,7 +88,7 @@ class Gradients:
                 loss, tally = self._pass(indices)
                 full = False
             except (MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error):
+                if not is_out_of_memory(error) or self.ranks.sharded:  # the others wait within their pass
                     raise
                 failure = error.with_traceback(None)  # its frames hold the tensors that are in the way
                 full = True
@@ -109,19 +110,20 @@ class Gradients:
         import torch
 
         self.model.train()
-        batches = [self._collate(part) for part in self._parts(self._shares(indices)[self.ranks.rank])]
+        parts = self.ranks.in_step(self._parts(self._shares(indices)[self.ranks.rank]), self.spare)
+        batches = [(self._collate(part), weight) for part, weight in parts]
         supervised = self._supervised(indices)
         total = torch.zeros((), device=self.device)
         with packed_attention(self.model) if self.packed else nullcontext():
-            for batch in batches:
+            for batch, weight in batches:
                 self._batch = batch
                 with precision(self.device, self.config.precision):
-                    loss = self.task.loss(self.model, batch) / supervised
+                    loss = self.task.loss(self.model, batch) * weight / supervised
                 loss.backward()
                 total += loss.detach()
         tally: Counter[str] = Counter()
-        for batch in batches:
-            tally.update(batch.tally)
+        for batch, weight in batches:
+            tally.update(batch.tally if weight else {})
         return total, tally
 
     def _joined(self, indices: Sequence[int], loss: "torch.Tensor", tally: "Counter[str]") -> Computed:

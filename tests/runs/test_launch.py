@@ -10,12 +10,17 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
+from safetensors.torch import load_file
 
+from chatgui.adapters import Adapter
 from chatgui.adapters.full import Full
+from chatgui.adapters.lora import Lora
+from chatgui.adapters.qlora import QLora
 from chatgui.config import LaunchConfig, RunConfig
 from chatgui.errors import ConfigError
-from chatgui.events import Evaluation, Step
-from chatgui.fields import build_flat
+from chatgui.events import Evaluation, Notice, Step
+from chatgui.fields import build_flat, flatten
 from chatgui.runs.execute import execute
 from chatgui.runs.launch import command
 from chatgui.runs.store import Run, create_run
@@ -29,8 +34,8 @@ def ranks_of(run: Run) -> list[psutil.Process]:
     return [it for it in psutil.process_iter(["cmdline"]) if str(run.folder) in (it.info["cmdline"] or [])]
 
 
-def on_two(config: RunConfig) -> RunConfig:
-    return config.model_copy(update={"launch": LaunchConfig(processes=2)})
+def on_two(config: RunConfig, sharding: str = "none") -> RunConfig:
+    return config.model_copy(update={"launch": LaunchConfig(processes=2, sharding=sharding)})
 
 
 def losses(run: Run) -> tuple[list[tuple[int, int]], list[float]]:
@@ -41,12 +46,16 @@ def losses(run: Run) -> tuple[list[tuple[int, int]], list[float]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("adapter", ["lora", "full"])
-def test_two_processes_give_the_curve_of_one(home: Path, make_config: MakeConfig, adapter: str) -> None:
+@pytest.mark.parametrize(
+    ("adapter", "sharding"),
+    [(Lora(), "none"), (Full(), "none"), (Lora(), "all"), (Lora(), "machine")],
+)
+def test_two_processes_give_the_curve_of_one(
+    home: Path, make_config: MakeConfig, adapter: Adapter, sharding: str
+) -> None:
     config = make_config(max_steps=12, batch_size=6, evaluation_steps=4, micro_batch_tokens=512, learning_rate=0.003)
-    if adapter == "full":
-        config = config.model_copy(update={"adapter": Full()})
-    one, two = create_run(home, config), create_run(home, on_two(config))
+    config = config.model_copy(update={"adapter": adapter})
+    one, two = create_run(home, config), create_run(home, on_two(config, sharding))
     assert execute(one)
     assert execute(two), two.log.read_text(encoding="utf-8")
     (order, alone), (order_of_two, together) = losses(one), losses(two)
@@ -56,6 +65,33 @@ def test_two_processes_give_the_curve_of_one(home: Path, make_config: MakeConfig
     assert alone[-1] < alone[0] - 0.1
     assert two.has_model
     assert ranks_of(two) == []
+    held = [event.values for event in two.events() if isinstance(event, Notice) and event.key == "training.sharded"]
+    assert [float(each["held"]) < 0.8 * float(each["total"]) for each in held] == [True] * (sharding != "none")
+
+
+@pytest.mark.slow
+def test_a_sharded_run_that_was_paused_goes_on_to_the_same_weights(home: Path, make_config: MakeConfig) -> None:
+    config = on_two(make_config(max_steps=8, batch_size=6, checkpoint_steps=2, micro_batch_tokens=256), "all")
+    whole, broken = create_run(home, config), create_run(home, config)
+    assert execute(whole), whole.log.read_text(encoding="utf-8")
+
+    def pause(event: object) -> None:
+        if isinstance(event, Step) and event.step == 3:
+            broken.request_pause()
+
+    execute(broken, pause)
+    assert broken.state().state == "paused"
+    broken.reopen(resume=True)
+    assert execute(broken), broken.log.read_text(encoding="utf-8")
+    first, second = (load_file(run.model_folder / "adapter_model.safetensors") for run in (whole, broken))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("adapter", [Full(), QLora()])
+def test_only_frozen_weights_in_usual_precision_are_dealt_out(make_config: MakeConfig, adapter: Adapter) -> None:
+    config = make_config().model_copy(update={"adapter": adapter})
+    with pytest.raises(ConfigError, match=f"and {adapter.kind} is none"):
+        build_flat(RunConfig, {**flatten(config), "launch.processes": 2, "launch.sharding": "all"})
 
 
 @pytest.mark.slow
