@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +35,12 @@ class Stream:
         """`run` is one that classifies."""
         names = ("stream.jsonl", "alerts.jsonl", "watch.json")
         self._seen, self._alerts, self._rule = (run.folder / name for name in names)
-        self.labels: tuple[str, ...] = tuple(getattr(run.config.task, "labels", ()))
+        self._run = run
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
         """All that its texts may be."""
+        return tuple(getattr(self._run.config.task, "labels", ()))
 
     @property
     def size_bytes(self) -> int:
