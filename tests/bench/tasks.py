@@ -1,4 +1,4 @@
-"""Every task on real data: `python -m tests.bench.tasks [NAME …] [--quick] [--json] [--model M]`.
+"""Every task on real data: `python -m tests.bench.tasks [NAME …] [--quick] [--json] [--model M] [--methods M …]`.
 
 Prints rows of `data, method, metric, value, rows` (the test rows behind the value): `trivial` (majority class,
 popularity, the longer reply), `classical` (TF-IDF with logistic regression, BM25, or for tags word features in a linear
@@ -51,21 +51,24 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROWS} training rows and 20 steps")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--model", default="starter")
+    parser.add_argument(
+        "--methods", nargs="+", default=(), metavar="METHOD", help="only these rows, such as tuned_left"
+    )
     options = parser.parse_args()
     root = Path(os.environ["CHATGUI_TEST_DATA"]) / "data"
     for name in options.names or TASKS:
-        for row in measure(name, root, options.model, options.quick):
+        for row in measure(name, root, options.model, options.quick, options.methods):
             cells = (row["data"], row["method"], row["metric"], f"{row['value']:.4f}", row["rows"])
             print(json.dumps(row) if options.json else "{:18} {:12} {:16} {:>9} {:>6}".format(*cells), flush=True)
 
 
-def measure(name: str, root: Path, model: str, quick: bool) -> Iterator[dict[str, Any]]:
-    """All methods on one data set."""
+def measure(name: str, root: Path, model: str, quick: bool, only: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    """All methods, or some only, on one data set."""
     bench = TASKS[name]
     train, test = bench.read(root)
     if quick:
         train, test = train[:QUICK_ROWS], test[: QUICK_ROWS // 2]
-    for method, found in methods(bench, train, test, model, quick):
+    for method, found in methods(bench, train, test, model, quick, only):
         scores = dict(found)
         rows = scores.pop("rows", len(test))
         wanted = {metric: scores.get(metric) for metric in (*bench.metrics, "seconds")}
@@ -80,14 +83,17 @@ def measure(name: str, root: Path, model: str, quick: bool) -> Iterator[dict[str
 
 
 def methods(
-    bench: Bench, train: Sequence[Item], test: Sequence[Item], model: str, quick: bool
+    bench: Bench, train: Sequence[Item], test: Sequence[Item], model: str, quick: bool, only: Sequence[str]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each way to answer with its scores, as soon as it has them; `seconds` of a training are those of the steps."""
-    yield "trivial", trivial(train, test)
-    yield "classical", classical(train, test)
-    yield from trained(configure(bench.config, model, quick), train, test).items()
-    for method, changes in bench.variants.items():
-        config = configure(merged(bench.config, changes), model, quick)
+    wanted = set(only) or {"trivial", "classical", "base", "tuned", *bench.variants}
+    for method, answer in (("trivial", trivial), ("classical", classical)):
+        if method in wanted:
+            yield method, answer(train, test)
+    if wanted & {"base", "tuned"}:
+        yield from trained(configure(bench.config, model, quick), train, test).items()
+    for method in (method for method in bench.variants if method in wanted):
+        config = configure(merged(bench.config, bench.variants[method]), model, quick)
         yield method, trained(config, train, test)["tuned"]
 
 
