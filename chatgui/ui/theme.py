@@ -20,8 +20,31 @@ def gradio_name(language: str) -> str:
     return GRADIO_NAMES.get(language, language)
 
 
+KEEP_TAB = """<script>(() => {
+  // The open tab stands in the address: a reload, and a server that comes back, find it again.
+  const wanted = location.hash.slice(1);
+  let shown = null;
+  new MutationObserver(() => {
+    const tabs = [...document.querySelectorAll("#tabs > .tab-wrapper [data-tab-id]")];
+    const open = tabs.find((tab) => tab.getAttribute("aria-selected") === "true")?.dataset.tabId;
+    if (!open || open === shown) return;
+    if (shown === null && wanted && wanted !== open) {  // the tabs come one by one
+      tabs.find((tab) => tab.dataset.tabId === wanted)?.click();
+      return;
+    }
+    if (shown !== null) history.replaceState(history.state, "", "#" + open);
+    shown = open;
+  }).observe(document.documentElement, {subtree: true, childList: true, attributeFilter: ["aria-selected"]});
+})();</script>"""
+
+
 def head() -> str:
-    """A script that gives Gradio the language that the server reads as well: the one chosen on the page, else the first
+    """What runs before the page is drawn."""
+    return _language_script() + KEEP_TAB
+
+
+def _language_script() -> str:
+    """Gives Gradio the language that the server reads as well: the one chosen on the page, else the first
     of the browser's that we have. Gradio compares whole tags, and would show zh-HK or plain zh in English.
     """
     tags = {language: gradio_name(language) for language in languages()}

@@ -156,6 +156,16 @@ def test_a_bad_value_is_told_under_its_field(server: Server, shared_home: Path, 
     assert len(list_runs(shared_home)) == before
 
 
+def test_a_reload_keeps_the_open_tab(server: Server, open_page: Callable[..., Any]) -> None:
+    page = open_page(server.url)
+    assert page.url.endswith("/")
+    tab(page, "Runs")
+    page.wait_for_url("**/#runs")
+    page.reload()
+    page.locator("#tabs").get_by_role("tab", name="Runs", exact=True, selected=True).wait_for()
+    page.locator("#tab-dataset").wait_for(state="hidden")
+
+
 def test_opening_the_advanced_form_changes_nothing(server: Server, open_page: Callable[..., Any]) -> None:
     page = open_page(server.url)
     tab(page, "Train")
