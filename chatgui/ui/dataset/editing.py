@@ -78,10 +78,14 @@ def _find_view(session: Session, data: gr.State) -> None:
         back = gr.Button(label("dataset.previous"), size="sm", scale=0, min_width=80)
         page = gr.Number(1, minimum=1, precision=0, container=False, label=label("dataset.page"), scale=0, min_width=70)
         following = gr.Button(label("dataset.next"), size="sm", scale=0, min_width=80)
-        note = gr.HTML(elem_classes="page-note", min_width=120)
+        end = gr.Button(
+            label("edit.stop"), size="sm", scale=0, min_width=80, visible=False, variant="stop", elem_id="edit-stop"
+        )
+        note = gr.HTML(elem_classes="page-note", elem_id="edit-looked", min_width=120)
     cards = gr.HTML(elem_id="edit-found")
-    results = [cards, page, note, back, following]
+    results = [cards, page, note, back, following, end]
     latest = gr.State(Latest())
+    end.click(stop, latest, None, queue=False, **QUIET)
     for events, step in (
         ([session.page.load, data.change, wanted.submit, wanted.blur], None), ([back.click], -1),
         ([following.click], 1), ([page.submit], 0),
@@ -106,13 +110,23 @@ class Latest:
     """The newest search of one browser tab: an older one that still runs gives way to it."""
 
     number: int = 0
+    stopped: int = 0
+    """The search that was asked to stop."""
+
+
+def stop(latest: Latest) -> None:
+    """The search that runs shall look no further; its hits stay."""
+    latest.stopped = latest.number
 
 
 def find(
     step: int | None, workspace: Workspace, language: str, data: DataConfig, wanted: str, number: float | None,
     latest: Latest,
 ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
-    """One page of the rows that hold a text, out of all rows: shown as soon as it is full, while the count goes on."""
+    """One page of the rows that hold a text, out of all rows: shown as soon as it is full, while the count goes on.
+
+    The last value says whether there is something to stop.
+    """
     latest.number += 1
     mine = latest.number
     turned = 1 if step is None else max(1, int(number or 1) + step)
@@ -122,7 +136,8 @@ def find(
         rows = ()
     wanted = (wanted or "").strip()
     if not wanted:
-        yield _page(rows, range(len(rows)), turned, say_count(language, rows=len(rows), looked=len(rows)), language)
+        note = say_count(language, rows=len(rows), looked=len(rows))
+        yield *_page(rows, range(len(rows)), turned, note, language), gr.update(visible=False)
         return
     places: list[int] = []
     looked, said, shown = 0, time.monotonic(), False
@@ -131,23 +146,26 @@ def find(
             return
         places += found.places
         looked = found.rows
-        if len(places) >= max(COUNTED, turned * FOUND_A_PAGE + 1):
+        if latest.stopped == mine or len(places) >= max(COUNTED, turned * FOUND_A_PAGE + 1):
             break
         full = len(places) > turned * FOUND_A_PAGE
         if (full and not shown) or time.monotonic() - said > SAID_SECONDS:
             shown, said = full, time.monotonic()
-            yield _page(rows, places, turned, say_count(language, rows=len(rows), looked=looked), language)
-    yield _page(rows, places, turned, say_count(language, rows=len(rows), looked=looked), language)
+            note = say_count(language, rows=len(rows), looked=looked)
+            yield *_page(rows, places, turned, note, language), gr.update(visible=True)
+    note = say_count(language, rows=len(rows), looked=looked, stopped=latest.stopped == mine)
+    yield *_page(rows, places, turned, note, language), gr.update(visible=False)
 
 
-def say_count(language: str, *, rows: int, looked: int) -> Callable[[int, int, int], str]:
+def say_count(language: str, *, rows: int, looked: int, stopped: bool = False) -> Callable[[int, int, int], str]:
     """The note under a page of hits: its first and last hit, how many there are, and how far the search is."""
 
     def note(first: int, last: int, count: int) -> str:
         values = {"first": first, "last": last, "count": f"{count:,}"}
         if looked < rows:
             key = "edit.found_so_far" if count else "edit.nothing_so_far"
-            return say(key, language, **values, looked=f"{looked:,}", rows=f"{rows:,}")
+            told = say(key, language, **values, looked=f"{looked:,}", rows=f"{rows:,}")
+            return say("edit.stopped", language, told=told) if stopped else told
         return say("edit.found", language, **values) if count else ""
 
     return note

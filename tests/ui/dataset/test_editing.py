@@ -46,14 +46,14 @@ def corrected(text: str, old: str, new: str) -> str:
 
 
 def test_all_rows_are_searched_and_not_only_those_on_screen(workspace: Workspace, selection: Selection) -> None:
-    html, page, note, back, on = find(None, workspace, selection.data, "ASK 37", 3)
+    html, page, note, back, on, end = find(None, workspace, selection.data, "ASK 37", 3)
     assert html.count("<article") == 1 and "Ask 37" in html and (page, note) == (1, "1–1 of 1")
-    assert not back["interactive"] and not on["interactive"]
+    assert not back["interactive"] and not on["interactive"] and not end["visible"]
 
 
 def test_hits_are_turned_page_by_page(workspace: Workspace, selection: Selection) -> None:
-    first, _, note, _, on = find(None, workspace, selection.data, "reply 2", 1)
-    second, page, last, _, end = find(1, workspace, selection.data, "reply 2", 1)
+    first, _, note, _, on, _ = find(None, workspace, selection.data, "reply 2", 1)
+    second, page, last, _, end, _ = find(1, workspace, selection.data, "reply 2", 1)
     assert first.count("<article") == 6 and second.count("<article") == 2 and page == 2
     assert note == "1–6 of 8" and on["interactive"] and last == "7–8 of 8" and not end["interactive"]
 
@@ -78,6 +78,25 @@ def test_a_newer_search_of_the_same_browser_ends_an_older_one(
     assert next(older)[2].startswith("1–6 of 8 so far")
     newer = list(editing.find(None, workspace, "en", selection.data, "Ask 4", 1, latest))
     assert newer[-1][2] == "1–1 of 1" and list(older) == []
+
+
+def test_a_stopped_search_looks_no_further_and_keeps_its_hits(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatgui.data.search.READ_AT_ONCE", 10)
+    monkeypatch.setattr(editing, "SAID_SECONDS", 0.0)
+    path = tmp_path / "many.jsonl"
+    path.write_text("".join(json.dumps({"prompt": f"ask {n}", "completion": "so"}) + "\n" for n in range(60)))
+    latest = editing.Latest()
+    looking = editing.find(None, workspace, "en", DataConfig(source=str(path)), "ask", 1, latest)
+    first = next(looking)
+    assert first[5]["visible"]
+    editing.stop(latest)
+    last = list(looking)[-1]
+    assert last[0] == first[0] and "ask 5" in last[0] and not last[5]["visible"]
+    assert last[2] == "Stopped: 1–6 of 20 so far; 20 of 60 rows searched"
+    again = list(editing.find(None, workspace, "en", DataConfig(source=str(path)), "ask", 1, latest))[-1]
+    assert again[2] == "1–6 of 60"
 
 
 def test_a_correction_is_kept_beside_the_source(workspace: Workspace, selection: Selection) -> None:
