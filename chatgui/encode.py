@@ -10,8 +10,9 @@ import multiprocessing
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,12 @@ from chatgui.data.edit import with_edits
 from chatgui.data.load import load
 from chatgui.data.quality.duplicates import Places
 from chatgui.data.quality.words import texts_of
-from chatgui.data.rows import Dropped
+from chatgui.data.rows import Dropped, Progress
 from chatgui.data.selected import Selected
 from chatgui.data.split import Splits
 from chatgui.errors import DataError
 from chatgui.home import home_folder
-from chatgui.models import load_template
+from chatgui.models import load_template, spare_torch
 from chatgui.tokens.example import Example
 from chatgui.tokens.report import Encoded, encode_rows
 from chatgui.tokens.store import Stored, batch_of, write
@@ -67,9 +68,13 @@ def encode(config: RunConfig, rows: Sequence[Row], template: Template, limit_tok
     return encode_rows(rows, lambda row: make_example(config, row, template, limit_tokens))
 
 
-def encode_split(config: RunConfig, splits: Splits, name: str, template: Template, limit_tokens: int) -> Encoded:
+def encode_split(
+    config: RunConfig, splits: Splits, name: str, template: Template, limit_tokens: int,
+    tell: Progress = lambda done, total: None,
+) -> Encoded:  # fmt: skip
     """Examples of a split: as `encode` makes them, and for many rows read from a file.
 
+    `tell(done, total)` hears how many of many rows are encoded when that was never done before; what it raises ends it.
     Raises DataError when they are many and the disk is full.
     """
     rows = splits.named(name)
@@ -82,7 +87,7 @@ def encode_split(config: RunConfig, splits: Splits, name: str, template: Templat
     try:
         folder.mkdir(parents=True, exist_ok=True)
         make_room(folder)
-        dropped = _write(path, config, rows, template, limit_tokens)
+        dropped = _write(path, config, rows, template, limit_tokens, tell)
         path.with_suffix(".json").write_text(json.dumps(dropped, ensure_ascii=False), encoding="utf-8")
     except OSError as error:
         if isinstance(error, DataError):
@@ -135,23 +140,27 @@ Part = tuple[Any, list[tuple[int, dict[str, Any]]]]
 
 
 def _write(
-    path: Path, config: RunConfig, rows: Selected, template: Template, limit_tokens: int
+    path: Path, config: RunConfig, rows: Selected, template: Template, limit_tokens: int, tell: Progress
 ) -> list[tuple[int, dict[str, Any]]]:
     """Encode into a file. Gives the place of each row that is left out, with its reason."""
     dropped: list[tuple[int, dict[str, Any]]] = []
 
     def batches() -> Iterator[Any]:
         begin = 0
-        for count, (batch, left_out) in _parts(config, rows, template, limit_tokens):
-            dropped.extend((begin + at, reason) for at, reason in left_out)
-            begin += count
-            yield batch
+        with closing(_parts(config, rows, template, limit_tokens)) as parts:
+            for count, (batch, left_out) in parts:
+                dropped.extend((begin + at, reason) for at, reason in left_out)
+                begin += count
+                tell(begin, len(rows))
+                yield batch
 
     write(path, batches())
     return dropped
 
 
-def _parts(config: RunConfig, rows: Selected, template: Template, limit_tokens: int) -> Iterator[tuple[int, Part]]:
+def _parts(
+    config: RunConfig, rows: Selected, template: Template, limit_tokens: int
+) -> Generator[tuple[int, Part], None, None]:
     """Parts of neighbouring rows in their order, with how many rows each was."""
     starts = range(0, len(rows), PART_ROWS)
     if len(rows) <= ALONE_ROWS:
@@ -193,6 +202,7 @@ def _open(config: RunConfig, limit_tokens: int) -> None:
     from chatgui.data.quality.remedies import mends
 
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one process a core already
+    spare_torch()
     rows = with_edits(load(config.data).rows, config.data.edits)
     _opened.update(
         config=config, rows=rows, mends=mends(config.data.remedies), template=load_template(config.model),

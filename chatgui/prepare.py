@@ -1,7 +1,7 @@
 """From a RunConfig to examples: load, split, encode. The page's preview and the worker call the same function."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chatgui.config import RunConfig
@@ -15,6 +15,9 @@ from chatgui.tasks.base import TaskBase
 from chatgui.tokens.example import Example
 from chatgui.tokens.report import Encoded
 from chatgui.tokens.template import Template
+
+Tell = Callable[[str, int, int], object]
+"""Hears what is being done (`data` or `encoding`), rows done and rows in all."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +42,17 @@ def length_limit(config: RunConfig) -> int:
     return min(config.training.max_length_tokens or most, most)
 
 
-def prepare(config: RunConfig) -> Prepared:
-    """Raises DataError or ModelError with the sentence to show; also when no training row can teach anything."""
-    dataset = load(config.data)
+def prepare(config: RunConfig, tell: Tell = lambda stage, done, total: None) -> Prepared:
+    """Raises DataError or ModelError with the sentence to show; also when no training row can teach anything.
+
+    What `tell` raises ends it.
+    """
+    dataset = load(config.data, tell=lambda done, total: tell("data", done, total))
     splits = split(dataset.rows, config.data)
     config = fit(config, splits.train)
     template = load_template(config.model)
     limit = length_limit(config)
-    encoded = {name: encode_split(config, splits, name, template, limit) for name in ("train", "validation")}
+    encoded = _encoded(config, splits, template, limit, tell)
     if not encoded["train"].examples:
         first = encoded["train"].dropped[0]
         raise DataError(
@@ -60,6 +66,19 @@ def prepare(config: RunConfig) -> Prepared:
     if replayed := _replayed(config, len(train), template, limit):
         train = (*train, *replayed)
     return Prepared(config, dataset, splits, template, limit, encoded["train"], train, validation)
+
+
+def _encoded(config: RunConfig, splits: Splits, template: Template, limit: int, tell: Tell) -> dict[str, Encoded]:
+    """What is trained on and what is watched, by the name of the split."""
+    total = len(splits.train) + len(splits.validation)
+    before = {"train": 0, "validation": len(splits.train)}
+
+    def of(name: str) -> Encoded:
+        return encode_split(
+            config, splits, name, template, limit, lambda done, _: tell("encoding", before[name] + done, total)
+        )
+
+    return {name: of(name) for name in before}
 
 
 def _replayed(config: RunConfig, count: int, template: Template, limit_tokens: int) -> list[Example]:

@@ -43,6 +43,12 @@ def _spoken(value: Any, language: str) -> Any:
     return say(value["key"], language, **value["values"]) if is_sentence else value
 
 
+def stage_text(name: str, done: int, total: int, language: str = DEFAULT_LANGUAGE) -> str:
+    """What a run is busy with, and with how many of how many rows where that is counted; empty for no stage."""
+    stage = say(f"stage.{name}", language) if name else ""
+    return say("stage.counted", language, stage=stage, done=f"{done:,}", total=f"{total:,}") if total else stage
+
+
 def duration(seconds: float, language: str = DEFAULT_LANGUAGE) -> str:
     """`42 s`, `3 min 05 s`, `2 h 10 min` in words of the language."""
     return str(_spoken(duration_sentence(seconds), language))

@@ -13,7 +13,7 @@ from chatgui.config import RunConfig, read_config
 from chatgui.errors import ConfigError
 from chatgui.events import Evaluation, Event, Failed, Notice, Stage, Step
 from chatgui.runs import store
-from chatgui.text import say
+from chatgui.text import say, stage_text
 
 
 def add(commands: Commands) -> None:
@@ -106,7 +106,7 @@ def _print_event(event: Event) -> None:
         case Evaluation():
             print(f"step {event.step:>6}  {event.split} loss {event.loss:.4f}", flush=True)
         case Stage():
-            print(say(f"stage.{event.name}", LANGUAGE), flush=True)
+            print(stage_text(event.name, event.done, event.total, LANGUAGE), flush=True)
         case Notice():
             print(say(event.key, LANGUAGE, **event.values), flush=True)
 

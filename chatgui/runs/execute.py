@@ -10,6 +10,7 @@ import os
 import resource
 import shutil
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     import torch
 
     from chatgui.evaluation.probes import Probes
-    from chatgui.prepare import Prepared
+    from chatgui.prepare import Prepared, Tell
     from chatgui.tokens.template import Template
     from chatgui.training.loop import Outcome, Snapshot
 
@@ -41,6 +42,10 @@ LEFT = {
 """State and sentence of a run that left before its end, by the wish it followed; else it was stopped."""
 AT_ONCE = (*LEFT, "discard")
 """Wishes that do not wait for the end of a look at the validation split: whoever stops and keeps wants its loss."""
+
+
+TOLD_SECONDS = 2.0
+"""Between two events that say how many rows are read or encoded."""
 
 
 class _Leave(Exception):
@@ -68,6 +73,8 @@ def execute_as(run: Run, ranks: Ranks, on_event: Callable[[Event], None] = lambd
     with Journal(run, on_event) as journal:
         try:
             return _train(run, journal, ranks)
+        except _Leave:  # asked to while the data was still being read or encoded
+            return _leave(journal, journal.wish or "keep", run.state().step, 0.0)
         except ChatGuiError as error:
             journal.fail(**error.plain())
         except MemoryError:
@@ -113,7 +120,7 @@ def _train(run: Run, journal: Journal, ranks: Ranks) -> bool:
 
     journal.track(Trackers(run, config))
     journal.emit(Stage("data"))
-    prepared = prepare(config)
+    prepared = prepare(config, _counting(journal))
     if prepared.config != config:  # what the task learnt of the data belongs to the run: a resumed one must not differ
         config = prepared.config
         run.rewrite_config(config)
@@ -181,6 +188,21 @@ def _too_large(run: Run, journal: Journal, model: Any, prepared: "Prepared") -> 
     line = notice(made)
     journal.emit(Notice(line["key"], line["values"]))
     return {} if made.fits else held(made)
+
+
+def _counting(journal: Journal) -> "Tell":
+    """Says of long data how far it is, now and then; leaves when the run shall stop."""
+    said = time.monotonic()
+
+    def tell(stage: str, done: int, total: int) -> None:
+        nonlocal said
+        if journal.should_stop():
+            raise _Leave
+        if done < total and time.monotonic() - said > TOLD_SECONDS:
+            said = time.monotonic()
+            journal.emit(Stage(stage, done, total))
+
+    return tell
 
 
 def _tell_ranks(ranks: Ranks, prepared: "Prepared") -> None:

@@ -111,7 +111,7 @@ class Journal:
             self._steps.append(event)
             self._changes = {**self._changes, "step": event.step, "seconds": event.seconds}
         elif isinstance(event, Stage):
-            self.set_state(stage=event.name)
+            self.set_state(stage=event.name, stage_done=event.done, stage_total=event.total)
         if self._trackers and not isinstance(event, Notice):
             self._tell_of(self._trackers.see(event))
 

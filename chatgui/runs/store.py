@@ -46,6 +46,9 @@ class State:
     """Until the last step, from and to."""
     total_steps: int = 0
     stage: str = ""
+    stage_done: int = 0
+    """Rows of `stage_total` that the stage is through with; both 0 where it does not count."""
+    stage_total: int = 0
     message: dict[str, Any] = field(default_factory=dict)
     """Of an ended run: locale `key` and `values`."""
     result: dict[str, Any] = field(default_factory=dict)

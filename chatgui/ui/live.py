@@ -15,7 +15,7 @@ from chatgui.runs import queue
 from chatgui.runs.follow import Follower, Followers
 from chatgui.runs.store import LIVE, Run, State, silent_seconds
 from chatgui.runs.workspace import Workspace
-from chatgui.text import duration, duration_range, say
+from chatgui.text import duration, duration_range, say, stage_text
 from chatgui.ui.moving import moving, named
 from chatgui.ui.session import Selection, language_of
 
@@ -214,7 +214,7 @@ def _message(run: Run, state: State, language: str) -> str:
     if wish in WISHES:
         return say(WISHES[wish], language)
     if state.state in LIVE:
-        return say(f"stage.{state.stage}", language) if state.stage else ""
+        return stage_text(state.stage, state.stage_done, state.stage_total, language)
     return say(state.message["key"], language, **state.message.get("values", {})) if state.message else ""
 
 
@@ -241,7 +241,8 @@ def _facts(last: Step | None, language: str) -> list[dict[str, str]]:
 
 def _progress_text(state: State, language: str) -> str:
     if not state.total_steps or state.state == "starting":
-        return say(f"stage.{state.stage}", language) if state.stage else say(f"state.{state.state}", language)
+        busy = stage_text(state.stage, state.stage_done, state.stage_total, language)
+        return busy or say(f"state.{state.state}", language)
     if state.seconds_left is None:
         return say("live.progress", language, step=state.step, total=state.total_steps)
     low, high = state.seconds_left

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from chatgui.cli.training import _print_event
 from chatgui.config import RunConfig
 from chatgui.events import Checkpoint, Evaluation, Event, Failed, Finished, Notice, Resumed, Stage, Step
 from chatgui.fields import build
@@ -265,3 +266,47 @@ def test_half_an_event_is_never_written(small_disk: Path) -> None:
     content = (run.folder / "events.jsonl").read_text(encoding="utf-8")
     assert content.endswith("\n")
     assert len(run.events()) == content.count("\n") > 0
+
+
+@pytest.fixture
+def long_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything counts as long, and is told at once."""
+    from chatgui import encode
+    from chatgui.runs import execute
+
+    monkeypatch.setattr(encode, "KEPT_ROWS", 1)
+    monkeypatch.setattr(encode, "PART_ROWS", 5)
+    monkeypatch.setattr(execute, "TOLD_SECONDS", -1.0)
+
+
+def test_the_first_encoding_of_long_data_is_told_in_events_state_and_terminal(
+    config: dict[str, Any], home: Path, long_data: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = queue(home, config)
+    seen: list[tuple[str, int, int]] = []
+
+    def see(event: Event) -> None:
+        _print_event(event)
+        if isinstance(event, Stage) and event.total:
+            seen.append((run.state().stage, run.state().stage_done, run.state().stage_total))
+
+    assert execute(run, see)
+    counted = [(event.name, event.done, event.total) for event in of(run, Stage) if event.total]
+    assert counted == [("encoding", done, 22) for done in (5, 10, 15, 20)]
+    assert seen == [("data", 0, 0), *counted[:-1]], "the state follows each event"
+    assert "encoding the rows: 15 of 22 rows" in capsys.readouterr().out
+    assert run.state().stage_total == 0
+
+
+def test_a_run_that_is_stopped_while_its_data_is_encoded_says_so_and_leaves_nothing_half_done(
+    config: dict[str, Any], home: Path, long_data: None
+) -> None:
+    run = queue(home, config)
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Stage) and event.done == 10:
+            run.request_stop()
+
+    assert execute(run, stop)
+    assert (run.state().state, run.state().message["key"]) == ("stopped", "run.stopped_early")
+    assert of(run, Step) == [] and list((home / "cache" / "tokens").iterdir()) == []

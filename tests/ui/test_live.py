@@ -249,3 +249,10 @@ def test_without_a_run_the_status_line_says_so(workspace: Workspace) -> None:
 def test_a_broken_run_does_not_take_the_status_line_away(workspace: Workspace, run: Run) -> None:
     (run.folder / "state.json").write_text("{", encoding="utf-8")
     assert live.status(workspace, "en")["run"] is None
+
+
+def test_long_data_is_told_row_by_row_in_the_run_and_in_the_status_line(workspace: Workspace, run: Run) -> None:
+    run.set_state(state="starting", total_steps=0, stage="encoding", stage_done=12_000, stage_total=900_000)
+    now = watch(workspace, run)
+    assert now["message"] == now["progress_text"] == "encoding the rows: 12,000 of 900,000 rows"
+    assert live.status(workspace, "zh")["text"] == "正在编码数据：12,000 / 900,000 行"
