@@ -29,7 +29,7 @@ from chatgui.data.quality.balance import labels_of
 from chatgui.data.quality.duplicates import Places, Sketches, exact_copies, key_of, near_copies, sketch
 from chatgui.data.quality.words import text_of, texts_of
 from chatgui.errors import DataError
-from chatgui.models import load_template
+from chatgui.models import load_template, spare_torch
 from chatgui.prepare import length_limit
 from chatgui.tokens.template import Template
 
@@ -220,6 +220,7 @@ _opened: dict[str, Any] = {}
 
 def _open(config: RunConfig) -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one process a core already
+    spare_torch()
     rows = edited(load(config.data), config.data).rows
     _opened.update(config=config, rows=rows, template=load_template(config.model), limit=length_limit(config))
 
@@ -276,6 +277,7 @@ def label_counts(measures: Measures) -> Counter[str]:
 
 def main(arguments: list[str]) -> int:
     """Measure by a config file into a folder; progress goes to standard output."""
+    spare_torch()
     config, folder = read_config(Path(arguments[0])), Path(arguments[1])
     said = 0.0
 

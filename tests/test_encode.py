@@ -1,13 +1,15 @@
 """Examples that are kept, or made by several processes, are those that encoding anew gives."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chatgui import encode as module
-from chatgui.config import RunConfig
+from chatgui.config import ModelConfig, RunConfig
 from chatgui.data.split import Splits, split
 from chatgui.encode import encode, encode_split, make_room
 from chatgui.fields import build
@@ -118,3 +120,43 @@ def test_files_used_longest_ago_make_room_and_those_in_use_stay(
     monkeypatch.setattr(module, "KEPT_BYTES", 0)
     make_room(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0.arrow", "0.json"]
+
+
+@pytest.mark.parametrize("alone", [1, 1000], ids=["processes", "alone"])
+def test_the_first_encoding_says_how_far_it_is_and_the_second_has_nothing_to_say(
+    values: dict[str, Any], monkeypatch: pytest.MonkeyPatch, alone: int
+) -> None:
+    monkeypatch.setattr(module, "ALONE_ROWS", alone)
+    config = build(RunConfig, values)
+    said: list[tuple[str, int, int]] = []
+    prepare(config, lambda *each: said.append(each))
+    counted = [(done, total) for stage, done, total in said if stage == "encoding"]
+    assert [done for done, _ in counted] == [5, 10, 15, 20, 21, 22] and {total for _, total in counted} == {22}
+    said.clear()
+    prepare(config, lambda *each: said.append(each))
+    assert [stage for stage, _, _ in said] == ["data"]
+
+
+def test_an_encoding_that_is_told_to_stop_leaves_nothing_behind(values: dict[str, Any], home: Path) -> None:
+    class Stop(Exception):
+        pass
+
+    def tell(stage: str, done: int, total: int) -> None:
+        if stage == "encoding" and done > 5:
+            raise Stop
+
+    with pytest.raises(Stop):
+        prepare(build(RunConfig, values), tell)
+    assert list((home / "cache" / "tokens").iterdir()) == []
+
+
+def test_a_process_that_only_counts_tokens_has_no_torch_and_counts_the_same(tiny_model: Path) -> None:
+    script = (
+        "import sys; from chatgui.config import ModelConfig; from chatgui.models import load_template, spare_torch\n"
+        "spare_torch(); ids = load_template(ModelConfig(name=sys.argv[1])).prompt_ids("
+        "[{'role': 'user', 'content': 'Hi'}])\n"
+        "print(ids, any(name.startswith('torch.') for name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tiny_model)], capture_output=True, text=True, timeout=200)
+    ids = load_template(ModelConfig(name=str(tiny_model))).prompt_ids([{"role": "user", "content": "Hi"}])
+    assert (done.stdout, done.stderr) == (f"{ids} False\n", "")
