@@ -3,8 +3,8 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 ROLES = ("system", "user", "assistant", "tool")
 
@@ -15,6 +15,8 @@ class Message:
 
     role: str
     content: str
+    weight: Literal[0, 1] = 1
+    """0 for a reply that is read, but not learnt (as OpenAI's fine-tuning format has it)."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,24 @@ class Row:
     """The row as it stood in the source."""
 
 
+def is_weighed(item: Item) -> bool:
+    """Whether a conversation has a reply that is not to be learnt."""
+    return isinstance(item, Conversation) and any(message.weight == 0 for message in item.messages)
+
+
+def unweighed(item: Item) -> Item:
+    """The item as if all its replies were to be learnt."""
+    if not isinstance(item, Conversation):
+        return item
+    return replace(item, messages=tuple(replace(message, weight=1) for message in item.messages))
+
+
+def fields_of(item: Any) -> dict[str, Any]:
+    """An item or a message as plain values, one level deep; the usual weight of a message goes without saying."""
+    return {name: value for name, value in vars(item).items() if name != "weight" or value != 1}
+
+
 def fingerprint(item: Item) -> str:
     """16 hex digits that are equal exactly when two items are: SHA-256 of their canonical JSON, shortened."""
-    text = json.dumps(item, ensure_ascii=False, sort_keys=True, default=vars)
+    text = json.dumps(item, ensure_ascii=False, sort_keys=True, default=fields_of)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -25,6 +25,7 @@ from chatgui.data.conversation import (
     Preference,
     Row,
     Tagged,
+    fields_of,
     fingerprint,
 )
 from chatgui.errors import DataError
@@ -143,7 +144,7 @@ def _edit(values: Mapping[str, Any]) -> Edit:
 
 def item_values(item: Item) -> dict[str, Any]:
     """An item as plain values, its kind among them."""
-    return {"kind": type(item).__name__.lower(), **json.loads(json.dumps(item, default=vars))}
+    return {"kind": type(item).__name__.lower(), **json.loads(json.dumps(item, default=fields_of))}
 
 
 def item_from(values: Any) -> Item:

@@ -46,22 +46,29 @@ def as_messages(item: Item) -> dict[str, Any]:
         del values["kind"]
         return {name: value for name, value in values.items() if value not in ("", None)}
     tools = _tools(item.tools)
-    return {"messages": item.as_dicts(), **({"tools": tools} if tools else {})}
+    turns = [{**turn, **_weight(message)} for turn, message in zip(item.as_dicts(), item.messages, strict=True)]
+    return {"messages": turns, **({"tools": tools} if tools else {})}
 
 
 def as_sharegpt(item: Item) -> dict[str, Any]:
     """`{"conversations": [{"from": "human", "value": …}, …]}`. Raises DataError for what is no conversation."""
     conversation = _conversation(item, "sharegpt")
-    turns = [{"from": SPEAKERS[message.role], "value": message.content} for message in conversation.messages]
+    turns = [
+        {"from": SPEAKERS[message.role], "value": message.content, **_weight(message)}
+        for message in conversation.messages
+    ]
     return {"conversations": turns, **({"tools": conversation.tools} if conversation.tools else {})}
 
 
 def as_alpaca(item: Item) -> dict[str, Any]:
     """Instruction and output of the last exchange, the earlier ones as history.
 
-    Raises DataError when user and assistant do not take turns, which the form cannot say.
+    Raises DataError when user and assistant do not take turns or a reply is not to be learnt, which the form cannot
+    say.
     """
     messages = _conversation(item, "alpaca").messages
+    if any(message.weight == 0 for message in messages):
+        raise DataError("export.no_weights", format="alpaca")
     system = [message.content for message in messages if message.role == "system"]
     turns = [message for message in messages if message.role != "system"]
     if [message.role for message in turns] != ["user", "assistant"] * (len(turns) // 2) or not turns:
@@ -76,6 +83,10 @@ def as_alpaca(item: Item) -> dict[str, Any]:
 
 
 CONVERTERS = {"messages": as_messages, "sharegpt": as_sharegpt, "alpaca": as_alpaca}
+
+
+def _weight(message: Message) -> dict[str, int]:
+    return {} if message.weight else {"weight": 0}
 
 
 def _pairs(turns: Sequence[Message]) -> Iterator[tuple[Message, Message]]:
@@ -113,7 +124,7 @@ def _write_parquet(values: Iterable[dict[str, Any]], path: Path) -> int:
     count, writer = 0, None
     try:
         while batch := list(islice(rows, BATCH_ROWS)):
-            told = [{**row, "tools": _tools_text(row.get("tools"))} if "messages" in row else row for row in batch]
+            told = [_parquet_row(row) if "messages" in row else row for row in batch]
             if writer is None:
                 names = dict.fromkeys(name for row in told for name in row)
                 table = pa.Table.from_pylist([{name: row.get(name) for name in names} for row in told])
@@ -128,6 +139,12 @@ def _write_parquet(values: Iterable[dict[str, Any]], path: Path) -> int:
         if writer is not None:
             writer.close()
     return count
+
+
+def _parquet_row(row: dict[str, Any]) -> dict[str, Any]:
+    """With a weight in every turn: the schema is made from the first rows."""
+    turns = [{"weight": 1, **turn} for turn in row["messages"]]
+    return {**row, "messages": turns, "tools": _tools_text(row.get("tools"))}
 
 
 def _tools_text(tools: Any) -> str | None:

@@ -21,21 +21,31 @@ class Chat(CausalTask, Config):
     SCORES_TOKENS: ClassVar[bool] = True
     kind: Literal["chat"] = "chat"
     teach: Literal["replies", "last_reply", "everything"] = "replies"
-    """Which turns teach: every reply, only the last one of a conversation, or the user's words as well."""
+    """Which turns teach: every reply, only the last one of a conversation, or the user's words as well. Replies with a
+    weight of 0 never do."""
 
     def make_example(self, item: Item, template: "Template", max_length_tokens: int) -> Example:
         """Raises DataError for an item that is no conversation or keeps no label within the limit."""
         if not isinstance(item, Conversation):
             raise DataError("task.needs_conversations")
         input_ids, starts, rendered = template.encode(item)
-        labels = label_spans(input_ids, starts, self._spans(rendered))
+        labels = label_spans(input_ids, starts, self._spans(item, template, rendered))
         return must_teach(cut(input_ids, labels, max_length_tokens), max_length_tokens)
 
-    def _spans(self, rendered: "Rendered") -> tuple[Span, ...]:
+    def _spans(self, item: Conversation, template: "Template", rendered: "Rendered") -> tuple[Span, ...]:
+        taught = template.taught(item, rendered)
         if self.teach == "everything":
-            return (Span(0, len(rendered.text)),)
-        return rendered.replies[-1:] if self.teach == "last_reply" else rendered.replies
+            return _without(rendered, taught)
+        return taught[-1:] if self.teach == "last_reply" else taught
 
     def arrange(self, examples: Sequence[Example], max_length_tokens: int) -> Sequence[Example]:
         """One conversation, one example."""
         return examples
+
+
+def _without(rendered: "Rendered", taught: Sequence[Span]) -> tuple[Span, ...]:
+    """All of a text but the replies that are not taught."""
+    silent = [span for span in rendered.replies if span not in taught]
+    starts = [0, *(span.stop for span in silent)]
+    stops = [*(span.start for span in silent), len(rendered.text)]
+    return tuple(map(Span, starts, stops))

@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from typing import Any
 
 from chatgui.data.conversation import Conversation
@@ -130,6 +131,20 @@ class Template:
         """Ids (T), the character each begins at (T), and the text with its replies."""
         rendered = self.render(conversation.as_dicts(), conversation.tools)
         return *self._encode(rendered), rendered
+
+    def taught(self, conversation: Conversation, rendered: Rendered) -> tuple[Span, ...]:
+        """The replies of a conversation that are to be learnt: those of a weight that is not 0.
+
+        Raises DataError when all have that weight, or when the template's marks are not one for each reply.
+        """
+        weights = [message.weight for message in conversation.messages if message.role == "assistant"]
+        if all(weights):
+            return rendered.replies
+        if len(weights) != len(rendered.replies):
+            raise DataError("template.cannot_weigh", found=len(rendered.replies), count=len(weights))
+        if not any(weights):
+            raise DataError("data.no_weight")
+        return tuple(compress(rendered.replies, weights))
 
     def _encode(self, rendered: Rendered) -> tuple[list[int], list[int]]:
         if rendered.literals:

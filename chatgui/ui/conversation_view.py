@@ -97,18 +97,24 @@ def tiles_html(numbers: Mapping[str, str], language: str) -> str:
 
 @dataclass(frozen=True)
 class Piece:
-    """Readable text of one or several tokens that fare alike: `prompt`, `reply`, `end` or `cut`."""
+    """Readable text of one or several tokens that fare alike: `prompt`, `reply`, `end`, `silent` or `cut`."""
 
     text: str
     kind: str
     tokens: int = 1
 
 
-def fates(example: Example, whole: Example, end_of_turn_id: int) -> list[str]:
-    """What becomes of each token of `whole`, the same row encoded without a limit."""
+def fates(example: Example, whole: Example, end_of_turn_id: int, weighed: Example | None = None) -> list[str]:
+    """What becomes of each token of `whole`, the same row encoded without a limit.
+
+    `weighed` is the row as it would be if all its replies were to be learnt: what only that one teaches is `silent`.
+    """
     kinds = [
         "prompt" if label == IGNORE_INDEX else "end" if label == end_of_turn_id else "reply" for label in example.labels
     ]
+    for at, label in enumerate(weighed.labels[: len(kinds)] if weighed else ()):
+        if label != IGNORE_INDEX and kinds[at] == "prompt":
+            kinds[at] = "silent"
     return kinds + ["cut"] * (len(whole) - len(example))
 
 

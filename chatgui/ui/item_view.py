@@ -80,6 +80,8 @@ def _turns(messages: Sequence[Message], language: str) -> str:
 
 def _turn(message: Message, language: str) -> str:
     role = escape(say(f"dataset.role.{message.role}", language))
+    if message.weight == 0:
+        role += f' <span class="silent">{escape(say("dataset.not_learnt", language))}</span>'
     text = shortened(message.content, MESSAGE_CHARACTERS, language) or "&nbsp;"
     return f'<div class="turn {message.role}"><span class="role">{role}</span><div dir="auto">{text}</div></div>'
 

@@ -58,3 +58,17 @@ def test_a_text_is_exported_as_a_text(tmp_path: Path) -> None:
 def test_an_unknown_form_is_refused_with_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="xml is no format to export; use messages"):
         export(of(SHORT), "xml", tmp_path / "out.xml")
+
+
+@pytest.mark.parametrize("format_", ["messages", "sharegpt", "parquet"])
+def test_a_weight_of_zero_is_exported(format_: str, tmp_path: Path) -> None:
+    weighed = Conversation((Message("user", "a"), Message("assistant", "b", 0), Message("assistant", "c")))
+    path = tmp_path / ("out.parquet" if format_ == "parquet" else "out.jsonl")
+    export(of(SHORT, weighed), format_, path)
+    assert [row.item for row in load(DataConfig(source=str(path))).rows] == [SHORT, weighed]
+
+
+def test_alpaca_cannot_say_that_a_reply_is_not_learnt(tmp_path: Path) -> None:
+    weighed = Conversation((Message("user", "a"), Message("assistant", "b", 0)))
+    with pytest.raises(DataError, match=r"a.jsonl, line 1: .*weight 0"):
+        export(of(weighed), "alpaca", tmp_path / "out.jsonl")

@@ -88,7 +88,8 @@ def message(turn: Any) -> Message:
         raise DataError("data.role_unknown", role=speaker, allowed=", ".join(ROLES))
     text = content_text(content)
     calls = as_text(turn.get("tool_calls") or turn.get("function_call"))
-    return Message(role, f"{text}\n{calls}".strip() if calls else text)
+    is_silent = role == "assistant" and turn.get("weight") == 0
+    return Message(role, f"{text}\n{calls}".strip() if calls else text, 0 if is_silent else 1)
 
 
 def turns(value: Any, role: str, *, field: str = "messages") -> tuple[Message, ...]:

@@ -39,7 +39,9 @@ def merged(item: Item) -> Item:
     joined: list[Message] = []
     for message in ordered:
         if joined and joined[-1].role == message.role != "tool":
-            joined[-1] = replace(message, content=f"{joined[-1].content}\n\n{message.content}".strip())
+            weight = min(joined[-1].weight, message.weight)  # what is not to be learnt must not be
+            content = f"{joined[-1].content}\n\n{message.content}".strip()
+            joined[-1] = replace(message, content=content, weight=weight)
         else:
             joined.append(message)
     last = max((at for at, message in enumerate(joined) if message.role == "assistant"), default=len(joined) - 1)

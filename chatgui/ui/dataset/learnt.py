@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from chatgui.config import ModelConfig, RunConfig, TrainingConfig
-from chatgui.data.conversation import Row
+from chatgui.data.conversation import Row, is_weighed, unweighed
 from chatgui.data.load import DataConfig
 from chatgui.data.quality.remedies import Remedies
 from chatgui.encode import make_example
@@ -30,7 +30,7 @@ from chatgui.ui.session import DEFAULT_TEACHING, Selection, Teaching
 MOST_PIECES = 1500
 """Of one row in the token view; the browser needs a second for 2,000."""
 MOST_JOINED = 24
-COLOURS = {"prompt": "#94a3b8", "reply": "#22c55e", "end": "#a855f7", "cut": "#f97316"}
+COLOURS = {"prompt": "#94a3b8", "reply": "#22c55e", "end": "#a855f7", "silent": "#0ea5e9", "cut": "#f97316"}
 
 
 def show_learnt(
@@ -80,7 +80,9 @@ def learnt(
     template = workspace.template(config)
     limit = _limit(config.model, teaching.max_length_tokens)
     plain = config.model_copy(update={"data": data.model_copy(update={"remedies": Remedies()})})
-    whole = make_example(plain, row, template, 2**31)
+    whole, weighed = make_example(plain, row, template, 2**31), None
+    if is_weighed(row.item):
+        weighed = make_example(plain, replace(row, item=unweighed(row.item)), template, 2**31)
     warning = ""
     try:
         example = make_example(config, row, template, limit)
@@ -91,7 +93,7 @@ def learnt(
     def decode(ids: list[int]) -> str:
         return template.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
 
-    kinds = view.fates(example, whole, template.end_of_turn_id)
+    kinds = view.fates(example, whole, template.end_of_turn_id, weighed)
     found = list(view.pieces(whole.input_ids, kinds, decode))
     facts = _learnt_facts(language, example.supervised, len(example), len(whole), limit)
     notes = [shown(note) for note in (warning, *_learnt_notes(language, template, task, found)) if note]

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import gradio as gr
 
 from chatgui.config import RunConfig
-from chatgui.data.conversation import Document, Row
+from chatgui.data.conversation import Document, is_weighed
 from chatgui.data.files import LARGE_BYTES
 from chatgui.data.formats import FORMATS as KNOWN_FORMATS
 from chatgui.data.load import DataConfig, Dataset, load, samples
@@ -499,16 +499,10 @@ def _notes(dataset: Dataset, splits: Splits, data: DataConfig, language: str) ->
         yield say("dataset.note.no_validation", language)
     if data.test_fraction and not splits.test:
         yield say("dataset.note.no_test", language)
-    if any(_has_weights(row) for row in dataset.rows[:LOOKED_AT_ROWS]):
+    if any(is_weighed(row.item) for row in dataset.rows[:LOOKED_AT_ROWS]):
         yield say("dataset.note.weights", language)
     if isinstance(dataset.rows[0].item, Document):
         yield say("dataset.note.text", language)
-
-
-def _has_weights(row: Row) -> bool:
-    """Whether a reply says by OpenAI's `weight` that it is not to be learnt."""
-    turns = row.raw.get("messages")
-    return isinstance(turns, list) and any(isinstance(turn, dict) and turn.get("weight") == 0 for turn in turns)
 
 
 def show_conversations(

@@ -45,3 +45,12 @@ def test_a_tool_call_is_part_of_the_reply() -> None:
 def test_tools_are_kept_as_json() -> None:
     row = {"messages": [{"role": "user", "content": "Hi"}, REPLY], "tools": [{"name": "now"}]}
     assert convert(row).tools == '[{"name": "now"}]'
+
+
+def test_a_weight_of_zero_is_kept_with_its_reply_and_with_no_other_turn() -> None:
+    turns = [
+        {"role": "user", "content": "a", "weight": 0}, {"role": "assistant", "content": "b", "weight": 0},
+        {"role": "user", "content": "c"}, {"role": "assistant", "content": "d", "weight": 1},
+        {"role": "assistant", "content": "e", "weight": None},
+    ]  # fmt: skip
+    assert [message.weight for message in convert({"messages": turns}).messages] == [1, 0, 1, 1, 1]

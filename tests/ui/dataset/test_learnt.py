@@ -15,6 +15,7 @@ from chatgui.errors import ChatGuiError
 from chatgui.prepare import prepare
 from chatgui.runs.workspace import Workspace
 from chatgui.tasks import KINDS
+from chatgui.tasks.chat import Chat
 from chatgui.tokens.batches import collate
 from chatgui.tokens.example import IGNORE_INDEX
 from chatgui.ui.dataset.learnt import COLOURS, learnt
@@ -98,3 +99,25 @@ def test_what_is_shown_is_what_the_batch_holds(
             kinds = [label != IGNORE_INDEX for label in told["labels"]]
             assert [kind in ("reply", "end") for kind in told["kinds"]] == kinds
             assert len(mask["value"]) > 0 and len(mask["color_map"]) == len(COLOURS)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("teach", ["replies", "everything"])
+def test_a_reply_of_weight_zero_is_told_apart_and_the_batch_does_not_teach_it(
+    name: str, teach: Any, models: dict[str, Path], home: Path, tmp_path: Path
+) -> None:
+    said = [("user", "Hi", 1), ("assistant", "Draft", 0), ("user", "Again", 1), ("assistant", "Better", 1)]
+    turns = [{"role": role, "content": content, "weight": weight} for role, content, weight in said]
+    path = tmp_path / "weighed.jsonl"
+    path.write_text(json.dumps({"messages": turns}) + "\n", encoding="utf-8")
+    data = DataConfig(source=str(path), validation_fraction=0, test_fraction=0)
+    model, task = ModelConfig(name=str(models[name])), Chat(teach=teach)
+    prepared = prepare(RunConfig(data=data, task=task, model=model))
+    (row,), (example,) = prepared.encoded.rows, prepared.encoded.examples
+    _, facts = learnt(Workspace(home), "en", data, row, model.name, Teaching(model, task, None))
+    told = downloaded(facts)
+    assert (told["input_ids"], told["labels"]) == (list(example.input_ids), list(example.labels))
+    silent = [token for token, kind in zip(told["input_ids"], told["kinds"], strict=True) if kind == "silent"]
+    assert prepared.template.decode(silent).strip().startswith("Draft")  # ChatML's end is no special token here
+    taught = prepared.template.decode([label for label in told["labels"] if label != IGNORE_INDEX])
+    assert "Better" in taught and "Draft" not in taught
