@@ -1,13 +1,16 @@
-"""Time and memory of the data report on a long file of varied real dialogues.
+"""Time and memory of the Dataset tab and its report on a long file of varied real dialogues.
 
-`python -m tests.bench.report [--rows 1000000] [--encode] [--json] [--quick]`; needs CHATGUI_TEST_DATA. The
-memory is that of this process and of all it started, sampled four times a second.
+`python -m tests.bench.report [--rows 1000000] [--file PATH] [--encode] [--json] [--quick]`; needs CHATGUI_TEST_DATA.
+What is timed is what the page's server does, in a process that holds the whole page: the first rows, the reading, a
+page turned, a search, the report by processes of its own. The memory is that of all these processes together, sampled
+four times a second; pages that they share count once for each.
 """
 
 import argparse
 import json
 import os
 import random
+import sys
 import tempfile
 import threading
 import time
@@ -20,13 +23,12 @@ import psutil
 
 from chatgui.config import RunConfig
 from chatgui.data.conversation import Row
-from chatgui.data.load import load
 from chatgui.data.search import search
-from chatgui.data.split import split
 from chatgui.fields import build
-from chatgui.measure import measure
 from chatgui.prepare import prepare
-from chatgui.report import prepared_config, report
+from chatgui.report import Report
+from chatgui.runs.workspace import Workspace
+from chatgui.ui.conversation_view import conversations_html
 
 RARE = "xylophonist"
 FOUND_A_PAGE = 6
@@ -94,8 +96,14 @@ def _varied(said: list[str], words: list[str], rng: random.Random) -> str:
 def timed(row: dict[str, Any], name: str, act: Callable[[], Any]) -> Any:
     start = time.perf_counter()
     result = act()
-    row[f"{name}_seconds"] = round(time.perf_counter() - start, 2)
+    told(row, f"{name}_seconds", round(time.perf_counter() - start, 2))
     return result
+
+
+def told(row: dict[str, Any], name: str, value: Any) -> None:
+    """Put into the row and said at once: the last figure takes long."""
+    row[name] = value
+    print(f"{name:28} {value}", file=sys.stderr, flush=True)
 
 
 def first_hits(rows: Sequence[Row], wanted: str, most: int) -> list[int]:
@@ -108,48 +116,75 @@ def first_hits(rows: Sequence[Row], wanted: str, most: int) -> list[int]:
     return hits
 
 
-def bench(rows: int, encodes: bool) -> dict[str, Any]:
+def measured(workspace: Workspace, config: RunConfig) -> Report:
+    """The report, made in the background as the page has it made; its progress is looked at twice a second."""
+    while (found := workspace.report(config)) is None:
+        job = workspace.report_job(config)
+        if job.state not in ("running", "done"):
+            raise SystemExit(f"the report ended: {job.state} {job.error or ''}")
+        time.sleep(0.5)
+    return found
+
+
+def bench(rows: int, encodes: bool, file: Path | None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["CHATGUI_HOME"] = folder  # all that is kept goes with it
-        path = Path(folder) / "long.jsonl"
-        write(path, rows)
-        row: dict[str, Any] = {"rows": rows, "megabytes": path.stat().st_size // 2**20}
+        path = file or Path(folder) / "long.jsonl"
+        if not path.exists():
+            write(path, rows)
+        row: dict[str, Any] = {}
+        told(row, "rows", rows)
+        told(row, "megabytes", path.stat().st_size // 2**20)
         memory = Memory()
         memory.start()
+        told(row, "page_mb", _page_megabytes())
         config = build(RunConfig, {"data": {"source": str(path)}})
-        dataset = timed(row, "load", lambda: load(config.data))
-        splits = timed(row, "split", lambda: split(dataset.rows, config.data))
-        timed(row, "page", lambda: splits.train[rows // 2 : rows // 2 + 10])
+        workspace = Workspace(Path(folder))
+        workspace.training.start()  # its spare worker process counts too
+        timed(row, "preview", lambda: conversations_html(_numbered(workspace.peek(config.data).rows[:3]), "en"))
+        dataset = timed(row, "load", lambda: workspace.dataset(config.data))
+        splits = timed(row, "split", lambda: workspace.splits(config.data))
+        timed(row, "page", lambda: conversations_html(_numbered(splits.train[rows // 2 : rows // 2 + 10]), "en"))
         timed(row, "first_hits", lambda: first_hits(dataset.rows, "restaurant", FOUND_A_PAGE))
         timed(row, "rare_hit", lambda: first_hits(dataset.rows, RARE, 1))
         timed(row, "search_for_nothing", lambda: first_hits(dataset.rows, "no such word here", 1))
-        fitted = prepared_config(config, dataset)
-        measures = timed(row, "measure", lambda: measure(fitted, dataset.rows))
-        found = timed(row, "findings", lambda: report(dataset, fitted, splits, measures))
+        told(row, "open_mb", memory.total_bytes // 2**20)
+        found = timed(row, "report", lambda: measured(workspace, config))
+        told(row, "findings", {finding.kind: finding.count for finding in found.findings})
         if encodes:
             timed(row, "prepare", lambda: prepare(config))
             timed(row, "prepare_again", lambda: prepare(config))
         memory.ended.set()
         memory.join()
-        row["findings"] = {finding.kind: finding.count for finding in found.findings}
-        row["largest_process_mb"] = memory.largest_bytes // 2**20
-        row["all_processes_mb"] = memory.total_bytes // 2**20
+        workspace.training.close()
+        told(row, "largest_process_mb", memory.largest_bytes // 2**20)
+        told(row, "all_processes_mb", memory.total_bytes // 2**20)
         return row
+
+
+def _page_megabytes() -> int:
+    """Build the page, and say what the process takes with it."""
+    from chatgui.ui.app import build as build_page
+
+    build_page(Workspace(Path(os.environ["CHATGUI_HOME"])))
+    return psutil.Process().memory_info().rss // 2**20
+
+
+def _numbered(rows: Sequence[Row]) -> list[tuple[int, Row, str]]:
+    return [(number, row, "train") for number, row in enumerate(rows, start=1)]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--file", type=Path, help="where the file of so many rows is, or is to be made and kept")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--quick", action="store_true", help="20,000 rows")
+    parser.add_argument("--quick", action="store_true", help="25,000 rows")
     parser.add_argument("--encode", action="store_true", help="also encode for a run, and find that again")
     options = parser.parse_args()
-    row = bench(20_000 if options.quick else options.rows, options.encode)
+    row = bench(25_000 if options.quick else options.rows, options.encode, options.file)
     if options.json:
         print(json.dumps(row))
-        return
-    for name, value in row.items():
-        print(f"{name:28} {value}")
 
 
 if __name__ == "__main__":
