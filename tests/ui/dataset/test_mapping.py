@@ -14,8 +14,8 @@ from chatgui.data.load import DataConfig, load
 from chatgui.errors import DataError
 from chatgui.runs.workspace import Workspace
 from chatgui.ui.dataset import mapping as form
+from chatgui.ui.dataset.source import load_sample, load_source, load_upload
 from chatgui.ui.session import Selection
-from chatgui.ui.tabs import dataset as tab
 
 TALKS = [{"nr": n, "frage": f"Wo ist {n}?", "antwort": f"Nummer {n} ist gleich um die Ecke."} for n in range(30)]
 STARS = [{"nr": n, "bewertung": f"Das {n}. Essen war sehr gut.", "sterne": n % 2, "ort": "Ulm"} for n in range(30)]
@@ -50,7 +50,7 @@ def filled(updates: Sequence[Any]) -> tuple[str, str, list[str]]:
 def test_a_file_that_no_format_fits_is_handed_to_the_form(workspace: Workspace, talks: str) -> None:
     told = []
     with pytest.raises(DataError, match=r"^fragen\.jsonl: no known format fits"):
-        for step in tab.load_source(workspace, "en", Selection(), talks, "auto"):
+        for step in load_source(workspace, "en", Selection(), talks, "auto"):
             told.append(step)
     assert told[0][5] == "" and told[-1][5] == talks
 
@@ -59,7 +59,7 @@ def test_a_file_that_is_broken_is_not(workspace: Workspace, tmp_path: Path) -> N
     (tmp_path / "empty.jsonl").touch()
     told = []
     with pytest.raises(DataError):
-        for step in tab.load_source(workspace, "en", Selection(), str(tmp_path / "empty.jsonl"), "auto"):
+        for step in load_source(workspace, "en", Selection(), str(tmp_path / "empty.jsonl"), "auto"):
             told.append(step)
     assert told[-1][5] == gr.skip()
 
@@ -70,7 +70,7 @@ def test_several_files_that_no_format_fits_are_handed_to_the_form(workspace: Wor
         kept(workspace, file, TALKS)
     told = []
     with pytest.raises(DataError):
-        for step in tab.load_upload(workspace, "en", Selection(), list(map(str, files)), "auto"):
+        for step in load_upload(workspace, "en", Selection(), list(map(str, files)), "auto"):
             told.append(step)
     opened = form.open_form(workspace, "en", Selection(), told[-1][5], "question_answer")
     selection, *_ = form.use_mapping(workspace, "en", Selection(), told[-1][5], *flat(filled(opened[1:])))
@@ -173,13 +173,13 @@ def test_a_mapping_of_other_columns_is_refused(workspace: Workspace, talks: str,
 
 def test_another_source_forgets_the_mapping(workspace: Workspace, talks: str) -> None:
     selection, *_ = form.use_mapping(workspace, "en", Selection(), talks, "question_answer", "", "frage", "antwort")
-    *_, last = tab.load_sample(workspace, "en", selection, "support")
+    *_, last = load_sample(workspace, "en", selection, "support")
     assert last[0].data == DataConfig()
 
 
 def test_two_uploads_of_one_name_are_refused(workspace: Workspace, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"called mine\.csv"):
-        next(tab.load_upload(workspace, "en", Selection(), ["a/mine.csv", "b/mine.csv"], "auto"))
+        next(load_upload(workspace, "en", Selection(), ["a/mine.csv", "b/mine.csv"], "auto"))
 
 
 def test_a_value_is_shown_beside_its_column_as_text(workspace: Workspace, tmp_path: Path) -> None:
