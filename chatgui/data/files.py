@@ -24,6 +24,7 @@ READERS: dict[str, Reader] = {
 COLUMNAR = (".parquet", ".arrow")
 CONTENT = (*READERS, *COLUMNAR)
 SUFFIXES = (*CONTENT, ".zip", ".gz")
+SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 LARGE_BYTES = 48 << 20
 """Files up to this size are read into memory; packed ones count eight times."""
 MOST_FILES = 1000
@@ -97,6 +98,8 @@ def _without_rows(table: Table) -> Table:
 
 
 def _members(path: Path) -> list[Member]:
+    if path.suffix.lower() in SPREADSHEETS:
+        raise DataError("data.spreadsheet", source=path.name, found=path.suffix.lower())
     if path.suffix.lower() not in SUFFIXES:
         found = path.suffix.lower() or "-"
         raise DataError("data.suffix_unknown", source=path.name, found=found, allowed=", ".join(SUFFIXES))
@@ -150,12 +153,20 @@ def _reader(member: Member, encoding: Encoding) -> Reader:
     with open_text(member, encoding) as stream:
         start = stream.read(HEAD_CHARACTERS).lstrip("\ufeff \t\r\n")
     if reader is readers.read_lines:
-        return readers.read_json if re.match(r"\[\s*(\{|$)", start) else reader
+        is_printed = re.match(r"\{\s*\n", start)  # each object over several lines
+        is_array = re.match(r"\[\s*([{\[]|$)", start) and not _are_lists(start)
+        return readers.read_json if is_printed or is_array else reader
     first, *more = start.split("\n")
     if first.startswith("{") and isinstance(readers.parse_line(first), dict):
         return readers.read_lines
     tabs = {line.count("\t") for line in (first, *more[:-1])}
     return readers.read_table if len(more) > 2 and len(tabs) == 1 and tabs != {0} else reader
+
+
+def _are_lists(start: str) -> bool:
+    """Whether each line is an array of its own (a dialogue without a name), and not the file one array."""
+    first, _, rest = start.partition("\n")
+    return rest.lstrip()[:1] == "[" and isinstance(readers.parse_line(first), dict)
 
 
 def _texts(member: Member, encoding: Encoding) -> Iterator[RawRow]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from chatgui.data import files
-from chatgui.data.conversation import Row
+from chatgui.data.conversation import Conversation, Row
 from chatgui.data.formats import AUTO, BY_NAME, SAMPLE_ROWS, Recognition, bind, recognise, tried
 from chatgui.data.formats.columns import names
 from chatgui.data.mapping import Mapping, check, read_columns, read_label_names
@@ -194,6 +194,8 @@ def _nothing(config: DataConfig, dropped: DroppedRows) -> DataError:
 def _must_agree(config: DataConfig, parts: Sequence[Part]) -> None:
     """Raises DataError when the files of a source are for different tasks: no run could learn from all of them."""
     kinds = {part.table.name: (type(Rows([part])[0].item), part.mapping.format) for part in parts if len(part.good)}
+    if {kind for kind, _ in kinds.values()} == {Conversation}:  # however they are written
+        return
     if len({kind for kind, _ in kinds.values()}) > 1:
         listed = ", ".join(f"{name} ({format_})" for name, (_, format_) in list(kinds.items())[:12])
         mixed = DataError("data.mixed_files", source=config.source, files=listed)

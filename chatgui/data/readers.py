@@ -23,6 +23,8 @@ MOST_CHARACTERS = 32 << 20
 PART_CHARACTERS = 1 << 20
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 SPACE = re.compile(r"[ \t\r\n,]*")
+TURNS = ({"role"}, {"from", "value"}, {"human", "assistant"}, {"Human", "Assistant"}, {"user", "assistant"})
+"""Names that a turn, or an exchange, has."""
 HEAD_LINES = 60
 """Of a table, to find separator and header from."""
 MOST_HEADER_CHARACTERS = 100
@@ -85,9 +87,41 @@ def _objects(buffer: "_Buffer", name: str) -> Iterator[RawRow]:
         yield line, _as_row(first)
         yield from _elements(buffer, closed=False)
         return
-    lists = [value for value in first.values() if isinstance(value, list) and value and isinstance(value[0], dict)]
-    is_row = any(key in first for key in ("messages", "conversations"))
-    yield from enumerate(map(_as_row, [first] if is_row or len(lists) != 1 else lists[0]), start=1)
+    yield from enumerate(map(_as_row, _within(first)), start=1)
+
+
+def _within(whole: Any) -> list[Any]:
+    """The rows that a lone JSON object holds; itself where it is a row.
+
+    They may stand in a list under some name, under a name each (an index, as pandas has it), or column by column.
+    """
+    if not isinstance(whole, dict) or not whole:
+        return [whole]
+    values = list(whole.values())
+    lists = [value for value in values if isinstance(value, list) and value and isinstance(value[0], (dict, list))]
+    if len(lists) == 1:
+        return [whole] if _is_turns(lists[0]) else lists[0]
+    if all(isinstance(value, dict) and value for value in values):
+        return _by_index(whole, values)
+    lengths = {len(value) if isinstance(value, list) else -1 for value in values}
+    are_words = any(name.lower() in ("tokens", "words") for name in whole)
+    if len(whole) < 2 or len(lengths) > 1 or lengths == {-1} or lists or are_words:
+        return [whole]
+    return [dict(zip(whole, cells, strict=True)) for cells in zip(*values, strict=True)]
+
+
+def _by_index(whole: dict[str, Any], values: list[dict[str, Any]]) -> list[Any]:
+    """Objects under the names of rows, or of columns whose cells are numbered."""
+    if all(set(value) == set(values[0]) and "0" in value for value in values):
+        return [{name: column[index] for name, column in whole.items()} for index in values[0]]
+    shared = set(values[0]).intersection(*values)
+    return values if len(values) > 1 and shared and not shared & {"role", "from"} else [whole]
+
+
+def _is_turns(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(turn, dict) and any(names <= set(turn) for names in TURNS) for turn in value
+    )
 
 
 def _elements(buffer: "_Buffer", *, closed: bool) -> Iterator[RawRow]:
@@ -102,6 +136,14 @@ def _elements(buffer: "_Buffer", *, closed: bool) -> Iterator[RawRow]:
         if buffer.place >= len(buffer.text) and not closed:
             return
         if closed and buffer.text[buffer.place : buffer.place + 1] == "]":
+            buffer.place += 1
+            buffer.skip()
+            if buffer.text[buffer.place : buffer.place + 1] == "[":  # several arrays, one after the other
+                buffer.place += 1
+                continue
+            if buffer.place < len(buffer.text):
+                found = buffer.text[buffer.place : buffer.place + 20]
+                yield buffer.line, DataError("data.json_after", found=found)
             return
         try:
             if buffer.place >= len(buffer.text):
@@ -193,8 +235,11 @@ def _whole(value: Any, source: str) -> Any:
 
 
 def _as_row(value: Any) -> Raw:
+    """An object, or a bare list of turns as the messages of one."""
     if isinstance(value, (dict, ChatGuiError)):
         return value
+    if value and _is_turns(value):
+        return {"messages": value}
     return DataError("data.row_not_object", found=type(value).__name__)
 
 

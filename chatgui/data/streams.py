@@ -37,6 +37,8 @@ class Member:
     """For sentences: `data.zip/train.jsonl`."""
     suffix: str
     """Of what is in it, in small letters: `.jsonl` for `a.jsonl.gz`."""
+    gzipped: int
+    """How many times over it is packed by gzip."""
     path: Path
     size: int
     """Bytes on disk."""
@@ -46,18 +48,25 @@ class Member:
     @property
     def is_plain(self) -> bool:
         """Whether its bytes lie on the disk as they are."""
-        return self.inner is None and self.path.suffix.lower() != ".gz"
+        return self.inner is None and not self.gzipped
 
     def open(self) -> IO[bytes]:
         """Its bytes, unpacked. Raises DataError, also while reading, for what is broken or swells without end."""
         if self.is_plain:
-            return cast(IO[bytes], _guarded(self, lambda: self.path.open("rb"), None))
+            return cast(IO[bytes], _guarded(self, lambda: [self.path.open("rb")], None))
         most = max(FREE_BYTES, MOST_EXPANSION * self.size)
         return cast(IO[bytes], _guarded(self, self._unpacked, most))
 
-    def _unpacked(self) -> Any:
+    def _unpacked(self) -> list[Any]:
+        """A stream for each wrapping, the last one of the content."""
+        streams = [self._wrapped()]
+        for _ in range(self.gzipped):
+            streams += [gzip.GzipFile(mode="rb", fileobj=streams[-1])]
+        return streams
+
+    def _wrapped(self) -> Any:
         if self.inner is None:
-            return gzip.open(self.path, "rb")
+            return self.path.open("rb")
         return zipfile.ZipFile(self.path).open(self.inner)
 
 
@@ -70,9 +79,9 @@ def members(path: Path, suffixes: tuple[str, ...]) -> list[Member]:
     try:
         size = path.stat().st_size
         if suffix == ".gz":
-            return [Member(path.name, Path(path.stem).suffix.lower(), path, size)]
+            return [Member(path.name, *_ending(path.name), path, size)]
         if suffix != ".zip":
-            return [Member(path.name, suffix, path, size)]
+            return [Member(path.name, suffix, 0, path, size)]
         with zipfile.ZipFile(path) as archive:
             infos = [info for info in archive.infolist() if _is_data(info.filename, suffixes)]
     except ARCHIVE_FAULTS as error:
@@ -82,8 +91,7 @@ def members(path: Path, suffixes: tuple[str, ...]) -> list[Member]:
     if not infos or len(infos) > MOST_MEMBERS:
         raise DataError("data.archive_members", source=path.name, found=len(infos), allowed=", ".join(suffixes))
     return [
-        Member(f"{path.name}/{info.filename}", PurePosixPath(info.filename).suffix.lower(), path, info.compress_size,
-               info.filename)
+        Member(f"{path.name}/{info.filename}", *_ending(info.filename), path, info.compress_size, info.filename)
         for info in sorted(infos, key=lambda info: info.filename)
     ]  # fmt: skip
 
@@ -91,7 +99,15 @@ def members(path: Path, suffixes: tuple[str, ...]) -> list[Member]:
 def _is_data(name: str, suffixes: tuple[str, ...]) -> bool:
     parts = PurePosixPath(name).parts
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    return bool(parts) and not hidden and PurePosixPath(name).suffix.lower() in suffixes
+    return bool(parts) and not hidden and _ending(name)[0] in suffixes
+
+
+def _ending(name: str) -> tuple[str, int]:
+    """Of the content, and how many times over it is gzipped: `.jsonl` and 1 for `a.jsonl.gz`."""
+    path, gzipped = PurePosixPath(name), 0
+    while path.suffix.lower() == ".gz":
+        path, gzipped = PurePosixPath(path.stem), gzipped + 1
+    return path.suffix.lower(), gzipped
 
 
 def _unreadable(name: str, error: Exception) -> DataError:
@@ -99,7 +115,7 @@ def _unreadable(name: str, error: Exception) -> DataError:
     return DataError("data.unreadable", source=name, reason=reason[:200])
 
 
-def _guarded(member: Member, open_: Callable[[], Any], most: int | None) -> io.BufferedReader:
+def _guarded(member: Member, open_: Callable[[], list[Any]], most: int | None) -> io.BufferedReader:
     try:
         return io.BufferedReader(_Guarded(member, open_(), most), 1 << 18)
     except ARCHIVE_FAULTS as error:
@@ -109,15 +125,15 @@ def _guarded(member: Member, open_: Callable[[], Any], most: int | None) -> io.B
 class _Guarded(io.RawIOBase):
     """Bytes whose faults are sentences and whose number is bounded."""
 
-    def __init__(self, member: Member, inner: Any, most: int | None) -> None:
-        self._member, self._inner, self._most, self._read = member, inner, most, 0
+    def __init__(self, member: Member, streams: list[Any], most: int | None) -> None:
+        self._member, self._streams, self._most, self._read = member, streams, most, 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         try:
-            part = self._inner.read(len(buffer))
+            part = self._streams[-1].read(len(buffer))
         except ARCHIVE_FAULTS as error:
             reason = _unreadable("", error).values["reason"]
             raise DataError("data.archive_broken", source=self._member.name, at=self._read, reason=reason) from error
@@ -129,7 +145,8 @@ class _Guarded(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
-            self._inner.close()
+            for stream in reversed(self._streams):
+                stream.close()
         super().close()
 
 

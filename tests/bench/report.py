@@ -32,6 +32,7 @@ from chatgui.ui.conversation_view import conversations_html
 
 RARE = "xylophonist"
 FOUND_A_PAGE = 6
+SAID_SECONDS = 30
 
 
 class Memory(threading.Thread):
@@ -40,6 +41,8 @@ class Memory(threading.Thread):
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self.total_bytes = self.largest_bytes = 0
+        self.sizes: list[int] = []
+        """Of each process, a moment ago."""
         self.ended = threading.Event()
 
     def run(self) -> None:
@@ -51,6 +54,7 @@ class Memory(threading.Thread):
                     sizes.append(one.memory_info().rss)
                 except psutil.NoSuchProcess:
                     continue
+            self.sizes = sizes
             self.total_bytes = max(self.total_bytes, sum(sizes))
             self.largest_bytes = max(self.largest_bytes, *sizes)
 
@@ -116,12 +120,17 @@ def first_hits(rows: Sequence[Row], wanted: str, most: int) -> list[int]:
     return hits
 
 
-def measured(workspace: Workspace, config: RunConfig) -> Report:
+def measured(workspace: Workspace, config: RunConfig, memory: Memory) -> Report:
     """The report, made in the background as the page has it made; its progress is looked at twice a second."""
+    said = time.monotonic()
     while (found := workspace.report(config)) is None:
         job = workspace.report_job(config)
         if job.state not in ("running", "done"):
             raise SystemExit(f"the report ended: {job.state} {job.error or ''}")
+        if time.monotonic() - said > SAID_SECONDS:
+            said = time.monotonic()
+            megabytes = [size // 2**20 for size in memory.sizes]
+            print(f"{job.done:,} of {job.total:,} rows, {sum(megabytes)} MB now: {megabytes}", file=sys.stderr)
         time.sleep(0.5)
     return found
 
@@ -149,7 +158,7 @@ def bench(rows: int, encodes: bool, file: Path | None) -> dict[str, Any]:
         timed(row, "rare_hit", lambda: first_hits(dataset.rows, RARE, 1))
         timed(row, "search_for_nothing", lambda: first_hits(dataset.rows, "no such word here", 1))
         told(row, "open_mb", memory.total_bytes // 2**20)
-        found = timed(row, "report", lambda: measured(workspace, config))
+        found = timed(row, "report", lambda: measured(workspace, config, memory))
         told(row, "findings", {finding.kind: finding.count for finding in found.findings})
         if encodes:
             timed(row, "prepare", lambda: prepare(config))

@@ -15,7 +15,7 @@ EXAMPLE = {
 FIELDS = (
     Field("messages", (*LISTS[1:], "text"), required=True),
     Field("tools", ("functions",)),
-    Field("system", ("system_prompt",)),
+    Field("system", ("system_prompt", "system_instruction")),
 )
 
 
@@ -35,7 +35,8 @@ def convert(row: Raw) -> Conversation:
     if not isinstance(found, list) and not is_marked(found):
         raise DataError("data.no_list", field="messages", found=type(found).__name__)
     said = turns(found, "user")
-    system = content_text(row.get("system")).strip()
+    told = row.get("system")
+    system = content_text(told["parts"] if isinstance(told, dict) and "parts" in told else told).strip()
     if system and not any(message.role == "system" for message in said):
         said = (Message("system", system), *said)
     return checked(Conversation(said, tools=as_text(row.get("tools"))))

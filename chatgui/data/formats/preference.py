@@ -18,8 +18,8 @@ NAME = "preference"
 EXAMPLE = {"prompt": "Do you accept cards?", "chosen": "Yes, all of them.", "rejected": "Things sort themselves out."}
 FIELDS = (
     Field("prompt", ("instruction", "question", "query", "input", "conversations", "messages", "提示")),
-    Field("chosen", ("chosen_messages", "preferred", "chosen_response", "better")),
-    Field("rejected", ("rejected_messages", "dispreferred", "rejected_response", "worse")),
+    Field("chosen", ("chosen_messages", "preferred", "chosen_response", "better", "preferred_output")),
+    Field("rejected", ("rejected_messages", "dispreferred", "rejected_response", "worse", "non_preferred_output")),
     Field("ranked", ("output", "outputs", "completions", "answers", "responses", "candidates")),
     Field("input", ("context",)),
     Field("system", ("system_prompt",)),

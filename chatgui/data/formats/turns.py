@@ -1,5 +1,6 @@
 """Turns in all the ways that files write them, and replies as text. What the formats with conversations share."""
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -17,8 +18,12 @@ SPEAKERS = {
     "tool_result": "tool", "tool_results": "tool", "ipython": "tool",
 }  # fmt: skip
 """Roles under all names known. A name that may mean either side (bot, agent, customer) is refused, not guessed."""
-LISTS = ("messages", "conversations", "conversation", "dialogue", "dialog", "turns", "chat", "data")
+LISTS = (
+    "messages", "conversations", "conversation", "dialogue", "dialog", "turns", "chat", "data", "contents", "对话",
+)  # fmt: skip
 """Names of columns that hold turns."""
+MOST_LITERAL = 1 << 18
+"""Characters of a list written by Python that are read; its parser is slow."""
 MARKS = re.compile(r"(?:^|\n\s*\n|\n?###\s*)(Human|Assistant|User):")
 SPOKEN = {"Human": "user", "User": "user", "Assistant": "assistant"}
 
@@ -66,14 +71,25 @@ def as_text(value: Any) -> str:
 
 
 def listed(value: Any) -> Any:
-    """A list that a table holds as its JSON text; anything else as it is."""
+    """A list that a table holds as its JSON text or as Python writes it, or that an object holds under a name for
+    turns; anything else as it is."""
+    if isinstance(value, dict):
+        return next((value[name] for name in LISTS if isinstance(value.get(name), list)), value)
     if isinstance(value, str) and value.lstrip()[:1] == "[":
-        try:
-            found = json.loads(value)
-        except (ValueError, RecursionError):
-            return value
+        found = _parsed(value)
         return found if isinstance(found, list) else value
     return value
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return ast.literal_eval(text.strip()) if len(text) < MOST_LITERAL and "'" in text else None
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return None
 
 
 def message(turn: Any) -> Message:
@@ -83,6 +99,7 @@ def message(turn: Any) -> Message:
     if len(turn) == 2 and type(turn.get("role")) is type(turn.get("content")) is str and turn["role"] in SPEAKERS:
         return Message(SPEAKERS[turn["role"]], turn["content"])  # nearly all there are, in half the time
     speaker, content = (turn["from"], turn.get("value")) if "from" in turn else (turn.get("role"), turn.get("content"))
+    content = turn.get("parts") if content is None else content  # Gemini's name for it
     role = SPEAKERS.get(str(speaker).lower())
     if role is None:
         raise DataError("data.role_unknown", role=speaker, allowed=", ".join(ROLES))

@@ -323,7 +323,7 @@ def test_a_column_that_divides_is_asked_for_and_then_checked(workspace: Workspac
 def test_replies_with_a_weight_of_zero_are_noted(workspace: Workspace, write: Callable[..., str]) -> None:
     turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "weight": 0}]
     source = write(*({"messages": turns} for _ in range(9)))
-    assert "Weights are not used here" in summary_html(workspace, "en", DataConfig(source=source))
+    assert "they are read, but not learnt" in summary_html(workspace, "en", DataConfig(source=source))
     plain = write(*(talk(f"question {n}") for n in range(20)), name="plain.jsonl")
     assert "Weights" not in summary_html(workspace, "en", DataConfig(source=plain))
 
