@@ -1,11 +1,20 @@
 """What this machine has to compute with, told without importing torch, which takes seconds."""
 
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
 from functools import lru_cache
 
 import psutil
+
+LENT = "CHATGUI_GPU_IS_LENT"
+"""In the environment of a process that ZeroGPU has lent its GPU to."""
+
+
+def is_zero_gpu() -> bool:
+    """Whether this is a Space whose GPU is lent by the call, and hidden from all processes that have not got it."""
+    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "true")
 
 
 @dataclass(frozen=True)

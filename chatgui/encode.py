@@ -163,7 +163,7 @@ def _parts(
 ) -> Generator[tuple[int, Part], None, None]:
     """Parts of neighbouring rows in their order, with how many rows each was."""
     starts = range(0, len(rows), PART_ROWS)
-    if len(rows) <= ALONE_ROWS:
+    if len(rows) <= ALONE_ROWS or multiprocessing.current_process().daemon:  # such a one may have no children
         for start in starts:
             part = rows[start : start + PART_ROWS]
             yield len(part), _encoded(config, part, template, limit_tokens)

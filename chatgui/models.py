@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chatgui.config import ModelConfig
+from chatgui.devices import LENT, is_zero_gpu
 from chatgui.errors import ModelError
 from chatgui.hub import look_for_hub
 from chatgui.tokens.template import Template
@@ -203,6 +204,8 @@ def best_device() -> "torch.device":
     """The first CUDA device, Apple's GPU, or the CPU."""
     import torch
 
+    if is_zero_gpu() and LENT not in os.environ:
+        return torch.device("cpu")
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

@@ -158,7 +158,7 @@ class Engine:
                     stream.close("context")
                 else:
                     self._waiting.append(stream)
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():  # a forked process has none of our threads
                 self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
                 self._thread.start()
             self._news.notify()

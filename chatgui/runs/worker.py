@@ -38,7 +38,7 @@ SPARE_AFTER_SECONDS = 20
 """Quiet time after a run before the next worker warms up: its imports would slow the first replies of the chat."""
 log = logging.getLogger(__name__)
 Trainer = Callable[[Run], object]
-"""Trains a run to its end, and does not raise."""
+"""Trains a run to its end."""
 
 
 class TrainingThread:
@@ -162,7 +162,9 @@ class TrainingThread:
                 return  # whoever wants it has to ask for it again: what the trainer needs is lent to them
             asker, self._asker = self._asker, None
             run.claim(os.getpid())
-            asker.run(self.trainer, run)
+            lent = threading.Thread(target=asker.run, args=(self.trainer, run), name=run.id, daemon=True)
+            lent.start()  # whatever it raises ends that thread, and is logged, and not this one
+            lent.join()
             if _state(run) and run.state().state in LIVE:  # it was ended without a word: out of time, out of quota
                 run.set_state(state="interrupted", message={"key": "run.interrupted", "values": {}}, stage="")
             return

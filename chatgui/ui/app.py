@@ -21,7 +21,7 @@ from chatgui.fields import knobs
 from chatgui.runs.store import home_folder
 from chatgui.runs.workspace import Workspace
 from chatgui.server import LOOPBACK, may_serve, router
-from chatgui.ui import live, space
+from chatgui.ui import live, space, zero_gpu
 from chatgui.ui.moving import PLOTLY
 from chatgui.ui.session import QUIET, Selection, Session, bind, label, translations
 from chatgui.ui.tabs import apply, chat, dataset, review, runs, train, trial
@@ -97,7 +97,7 @@ def make_demo(home: Path | None = None) -> gr.Blocks:
 @lru_cache
 def _open(home: Path, review_only: bool) -> tuple[Workspace, gr.Blocks]:
     workspace = Workspace(
-        home, data_folders=() if space.here() else None, review_only=review_only, trainer=space.gpu_trainer()
+        home, data_folders=() if space.here() else None, review_only=review_only, trainer=zero_gpu.trainer()
     )
     return workspace, build(workspace)
 

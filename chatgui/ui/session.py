@@ -128,7 +128,7 @@ def bind(handler: Callable[..., Any], *fixed: Any) -> Callable[..., Any]:
             try:
                 yield from handler(*fixed, language, *values, **named, **more(request))
             except ChatGuiError as error:
-                raise _toast(error.text(language)) from error
+                raise toast(error.text(language)) from error
             except gr.Error:
                 raise
             except Exception as error:
@@ -141,7 +141,7 @@ def bind(handler: Callable[..., Any], *fixed: Any) -> Callable[..., Any]:
         try:
             return handler(*fixed, language, *values, **named, **more(request))
         except ChatGuiError as error:
-            raise _toast(error.text(language)) from error
+            raise toast(error.text(language)) from error
         except gr.Error:
             raise
         except Exception as error:
@@ -150,10 +150,11 @@ def bind(handler: Callable[..., Any], *fixed: Any) -> Callable[..., Any]:
     return call
 
 
-def _toast(sentence: str) -> gr.Error:
+def toast(sentence: str) -> gr.Error:
+    """What the page shows of an error."""
     return gr.Error(sentence, print_exception=False, title="ChatGUI")
 
 
 def _unexpected(handler: Callable[..., Any], language: str) -> gr.Error:
     log.exception("%s failed", getattr(handler, "__name__", handler))
-    return _toast(say("page.unexpected", language))
+    return toast(say("page.unexpected", language))

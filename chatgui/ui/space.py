@@ -1,16 +1,13 @@
 """What is different on a Hugging Face Space.
 
 A page that everybody may open is for review only: chat, compare and vote. What is left out of the page cannot be
-called; scripts that call the endpoints of the whole page get a sentence. On ZeroGPU a GPU is lent for seconds, to a
-forked process: `on_gpu` and `gpu_trainer` run the very functions that run elsewhere in such a process.
+called; scripts that call the endpoints of the whole page get a sentence. A page behind a login may upload to the hub
+in the name of whoever signs in there. What ZeroGPU asks for is in `zero_gpu`.
 """
 
-import logging
 import os
-import threading
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import gradio as gr
@@ -19,10 +16,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chatgui.runs.store import Run
-from chatgui.runs.worker import Trainer
 from chatgui.runs.workspace import Workspace
-from chatgui.text import preferred_language, say
+from chatgui.text import languages, preferred_language, say
 from chatgui.ui.form import Form
 from chatgui.ui.session import bind
 
@@ -58,65 +53,29 @@ CLOSED: dict[str, Any] = {
 """Options of a launch for review only."""
 
 
-log = logging.getLogger(__name__)
-REPLY_SECONDS = 60
-"""Of a GPU that is asked for two replies; their visitor's quota is charged for what they really take."""
-TRAINING_SECONDS = 240
-"""Of a GPU that is asked for a run: about what a visitor has in a day (five minutes)."""
-SAVING_SECONDS = 40
-"""Before the end of these, a run is stopped, so that its result is saved and not lost."""
+OAUTH = ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL")
+"""What a Space finds in its environment when its README says `hf_oauth: true`."""
 
 
-def is_zero_gpu() -> bool:
-    """Whether GPUs are lent here, by the `spaces` package, for one call each."""
-    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "true")
+def can_sign_in() -> bool:
+    """Whether visitors may sign in with their account of the hub. Gradio's routes for it need authlib."""
+    on_space = here() and os.environ.get("SYSTEM") == "spaces"
+    return on_space and all(os.environ.get(name) for name in OAUTH) and find_spec("authlib") is not None
 
 
-def lend(function: Callable[..., Any], seconds: int) -> Callable[..., Any]:
-    """`function` with a GPU for so long; it runs in a forked process, so what it changes in memory is lost."""
-    import spaces  # only there, and brought by the Space itself
-
-    lent: Callable[..., Any] = spaces.GPU(duration=seconds)(function)
-    return lent
+def sign_in_button() -> gr.LoginButton:
+    """Its script compares what stands on it with what stood there, so that it reads the same in every language."""
+    enter, leave = (" · ".join(say(key, language) for language in languages()) for key in ("hub.sign_in", "hub.leave"))
+    return gr.LoginButton(enter, f"{leave} ({{}})", size="sm", elem_id="hub-sign-in")
 
 
-def on_gpu(handler: Callable[..., Any], *fixed: Any) -> Callable[..., Any]:
-    """A generator of the page that computes with the model, as it is off ZeroGPU. `fixed` needs no pickling."""
-    if not is_zero_gpu():
-        return partial(handler, *fixed)
+def signed_in(listener: Callable[..., Any]) -> Callable[..., Any]:
+    """A generator of `bind` that also gets the token of who has signed in, empty without one, as `account`."""
 
-    def stream(*values: Any) -> Any:
-        yield from handler(*fixed, *values)
+    def stream(request: gr.Request, login: gr.OAuthToken | None, **named: Any) -> Iterator[Any]:
+        yield from listener(request, **named, account=login.token if login else "")
 
-    return lend(stream, REPLY_SECONDS)
-
-
-def gpu_trainer() -> Trainer | None:
-    """What trains on ZeroGPU instead of a worker process; None elsewhere."""
-    if not is_zero_gpu():
-        return None
-    train = lend(train_for, TRAINING_SECONDS)
-
-    def train_lent(run: Run) -> None:
-        try:
-            train(str(run.folder), TRAINING_SECONDS - SAVING_SECONDS)
-        except Exception:  # a boundary as the worker's: no quota left, no GPU free
-            log.exception("no GPU for %s", run.id)
-
-    return train_lent
-
-
-def train_for(folder: str, seconds: float) -> None:
-    """Train the run of a folder; after `seconds` it is stopped and keeps what it has learnt."""
-    from chatgui.runs.execute import execute
-
-    run = Run(Path(folder))
-    timer = threading.Timer(seconds, run.request_stop)
-    timer.start()
-    try:
-        execute(run)
-    finally:
-        timer.cancel()
+    return stream
 
 
 def draw_refusals(workspace: Workspace) -> None:

@@ -19,7 +19,7 @@ from chatgui.generation.transcript import Transcript, to_json
 from chatgui.runs.chats import Chats
 from chatgui.runs.workspace import Workspace
 from chatgui.text import say
-from chatgui.ui import space
+from chatgui.ui import zero_gpu
 from chatgui.ui.chat import asking, shelf
 from chatgui.ui.chat.asking import Turn
 from chatgui.ui.chat.people import speaker_choices
@@ -119,8 +119,10 @@ def build(session: Session) -> None:
     def draws(handler: Callable[..., Screen | Iterator[Screen]], *fixed: Any) -> Any:
         return bind(flat(handler), *fixed)
 
+    reply = draws(zero_gpu.lent(asking.reply, workspace))
+
     def answer(event: Any) -> None:
-        answered = event.success(draws(space.on_gpu(asking.reply, workspace)), [talk, turn], outputs, **MODEL)
+        answered = event.success(reply, [talk, turn], outputs, **MODEL)
         answered.failure(draws(asking.withdraw, workspace), [talk, turn], outputs, **QUIET)
 
     gr.on(
@@ -151,8 +153,8 @@ def build(session: Session) -> None:
         pane.speaker.input(draws(choose, side), [pane.speaker, talk], outputs, **QUIET)
     surprise.click(bind(random_prompt, workspace), [chooser], [message, system], **QUIET)
     stop.click(draws(asking.stop_reply, workspace), [talk, turn], outputs, queue=False, **QUIET)
-    check.click(bind(check_pair, workspace), [chooser], note, **MODEL)
-    tokens.click(draws(show_tokens, workspace), [talk], outputs, **MODEL)
+    check.click(bind(zero_gpu.lent(check_pair, workspace)), [chooser], note, **MODEL)
+    tokens.click(draws(zero_gpu.lent(show_tokens, workspace)), [talk], outputs, **MODEL)
     more.click(draws(add_pane), [talk], outputs, **QUIET)
     fewer.click(draws(remove_pane), [talk], outputs, **QUIET)
     save.click(bind(save_talk), [talk], saved, **QUIET).success(None, saved, None, js=DOWNLOAD, **QUIET)
@@ -390,6 +392,7 @@ def save_talk(language: str, talk: Transcript) -> str:
 
 def _endpoint(workspace: Workspace) -> Any:
     default = GenerationConfig()
+    once = bind(zero_gpu.lent(compare_once, workspace))
 
     def compare(
         run: str,
@@ -402,7 +405,7 @@ def _endpoint(workspace: Workspace) -> Any:
         request: gr.Request = None,  # type: ignore[assignment]
     ) -> dict[str, Any]:
         settings = {"temperature": temperature, "top_p": top_p, "max_new_tokens": max_new_tokens, "seed": seed}
-        return bind(compare_once, workspace)(request, run=run, message=message, system=system, settings=settings)
+        return once(request, run=run, message=message, system=system, settings=settings)
 
     return compare
 

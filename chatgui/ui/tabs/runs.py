@@ -24,6 +24,7 @@ from chatgui.runs.store import Run
 from chatgui.runs.table import Line, differences, lines
 from chatgui.runs.workspace import Workspace
 from chatgui.text import say
+from chatgui.ui import space
 from chatgui.ui.form import components
 from chatgui.ui.moving import moving, named
 from chatgui.ui.run_names import run_name
@@ -85,7 +86,7 @@ def build(session: Session) -> None:
         api_visibility="private",
     )  # fmt: skip
     hub.pushed.click(
-        bind(push, workspace),
+        space.signed_in(bind(push, workspace)),
         inputs_kwargs={"chosen": chosen, "name": hub.name, "token": hub.token, "public": hub.public,
                        "update": hub.update, **form},
         outputs=[said, hub.token], api_visibility="private",
@@ -107,6 +108,8 @@ class _Hub(NamedTuple):
 
 def _hub_form() -> _Hub:
     gr.Markdown(label("hub.title"), elem_classes="section")
+    if space.can_sign_in():
+        space.sign_in_button()
     return _Hub(
         gr.Textbox(label=label("hub.name"), info=label("hub.name.help"), elem_id="hub-name"),
         gr.Textbox(label=label("hub.token"), info=label("hub.token.help"), type="password", elem_id="hub-token"),
@@ -313,15 +316,19 @@ def export(workspace: Workspace, language: str, chosen: Chosen, **values: Any) -
 
 def push(
     workspace: Workspace, language: str, chosen: Chosen, name: str, token: str, public: bool, update: bool,
-    **values: Any,
+    account: str = "", **values: Any,
 ) -> Iterator[tuple[str, str]]:  # fmt: skip
-    """Upload the result to the hub. The token is asked for each time and cleared from the page once it was used."""
+    """Upload the result to the hub, with the token of the account that has signed in if none is given.
+
+    The one from the page is asked for each time and cleared from it once it was used.
+    """
     run = _only(workspace, chosen)
-    if not token.strip():  # the server's own token is not the visitor's
+    rights = token.strip() or account
+    if not rights:  # the server's own token is not the visitor's
         raise ModelError("hub.no_token")
     options = build_config(ExportConfig, {key.removeprefix("export."): value for key, value in values.items()})
     yield say("hub.uploading", language), token
-    told = push_run(run, options, name.strip() or run.id, token, private=not public, update=update)
+    told = push_run(run, options, name.strip() or run.id, rights, private=not public, update=update)
     yield say("hub.done", language, path=told["path"]), ""
 
 

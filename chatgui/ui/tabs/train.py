@@ -11,6 +11,7 @@ import gradio as gr
 from chatgui import devices
 from chatgui.config import RunConfig
 from chatgui.data.split import Splits, split
+from chatgui.devices import is_zero_gpu
 from chatgui.errors import ChatGuiError, ConfigError, DataError
 from chatgui.fields import Knob, build_flat, flatten
 from chatgui.models import locate
@@ -235,7 +236,7 @@ def _lines(lines: list[str], missing: bool = False) -> str:
 
 def load_ahead(workspace: Workspace, language: str, selection: Selection) -> None:
     """A run has just ended: whoever watched it is about to chat with it."""
-    if selection.run:
+    if selection.run and not is_zero_gpu():  # there the models are loaded where the GPU is
         workspace.prefetch(workspace.run(selection.run))
 
 
