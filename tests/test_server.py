@@ -15,10 +15,11 @@ import uvicorn
 from fastapi import FastAPI
 
 from chatgui.config import ModelConfig
+from chatgui.endpoint.reply import Reply
 from chatgui.errors import ConfigError
 from chatgui.models import STARTER
 from chatgui.runs.workspace import Workspace
-from chatgui.server import Reply, may_serve, router, serve
+from chatgui.server import may_serve, router, serve
 from tests.export.conftest import make_run
 
 KEY = "sk-test"
