@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 if TYPE_CHECKING:
     import torch
@@ -97,7 +97,11 @@ class Ranks:
             total.update(part)
         return dict(total)
 
-    def from_main(self, value: T) -> T:
+    @overload
+    def from_main(self, value: None) -> Any: ...
+    @overload
+    def from_main(self, value: T) -> T: ...
+    def from_main(self, value: Any) -> Any:
         """What the first rank has, on all of them; the others' own values do not matter."""
         if self.count == 1:
             return value

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Callable
 
 from chatgui.cli.flags import LANGUAGE, Commands, print_rows
 from chatgui.runs import store
@@ -46,18 +47,20 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _stop(options: argparse.Namespace) -> int:
-    run = store.find_run(store.home_folder(options.home), options.name)
-    run.request_stop(discard=options.discard, after_epoch=options.after_epoch)
-    row = {"run": run.id, "state": run.state().state}
-    print(json.dumps(row) if options.json else say("run.stop_asked", LANGUAGE, run=run.id))
-    return 0
+    return _ask(
+        options, lambda run: run.request_stop(discard=options.discard, after_epoch=options.after_epoch), "stop_asked"
+    )
 
 
 def _pause(options: argparse.Namespace) -> int:
+    return _ask(options, store.Run.request_pause, "pause_asked")
+
+
+def _ask(options: argparse.Namespace, wish: Callable[[store.Run], None], sentence: str) -> int:
     run = store.find_run(store.home_folder(options.home), options.name)
-    run.request_pause()
+    wish(run)
     row = {"run": run.id, "state": run.state().state}
-    print(json.dumps(row) if options.json else say("run.pause_asked", LANGUAGE, run=run.id))
+    print(json.dumps(row) if options.json else say(f"run.{sentence}", LANGUAGE, run=run.id))
     return 0
 
 

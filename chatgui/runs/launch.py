@@ -150,7 +150,7 @@ def follow(ranks: "Ranks") -> None:
     from chatgui.runs.execute import make_model
     from chatgui.training.loop import total_steps, train
 
-    config: RunConfig = ranks.from_main(None)  # type: ignore[assignment]
+    config: RunConfig = ranks.from_main(None)
     ranks = replace(ranks, sharded=config.launch.shards)
     prepared = prepare(config)
     ranks.same(fingerprint(prepared.train))
