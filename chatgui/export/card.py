@@ -113,9 +113,24 @@ def _data(facts: Facts) -> str:
         lines.append(_table(rows))
         lines.append(
             "A fingerprint is the beginning of the SHA-256 over the sorted fingerprints of the rows: equal data, equal "
-            "fingerprint. The test split was never trained on."
+            f"fingerprint. {_tested(facts.fusion)}"
         )
     return "\n\n".join(line for line in lines if line)
+
+
+def _tested(fusion: Mapping[str, Any]) -> str:
+    if not fusion:
+        return "The test split was never trained on."
+    first = fusion["parts"][0]["run"]
+    if "test_rows" not in fusion:
+        return f"The test split is that of {first}; whether another part was trained on some of it is not known."
+    seen, rows = fusion["test_rows_seen"], fusion["test_rows"]
+    if not seen:
+        return f"The test split is that of {first}; no part was trained on any of it."
+    return (
+        f"The test split is that of {first}, and another part was trained on {seen} of its {rows} rows: what is "
+        "measured on them says less than on rows that no part has seen."
+    )
 
 
 def fingerprint(rows: Sequence[Any]) -> str:

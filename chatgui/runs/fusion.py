@@ -44,7 +44,7 @@ def fuse(home: Path, parts: Sequence[Part], options: FusionConfig) -> Run:
         _save(model, parts[0].run, run)
         record = {
             "combination": options.combination, "rank": rank, "ranks": ranks, "options": options.model_dump(),
-            "parts": [{"run": part.run.id, "weight": part.weight} for part in parts],
+            "parts": [{"run": part.run.id, "weight": part.weight} for part in parts], **_seen(parts),
         }  # fmt: skip
         write_atomically(run.folder / RECORD, json.dumps(record))
         splits = parts[0].run.folder / "splits.json"
@@ -60,6 +60,19 @@ def fuse(home: Path, parts: Sequence[Part], options: FusionConfig) -> Run:
             raise
         raise RunError("run.cannot_write", path=str(run.folder), reason=error.strerror or str(error)) from error
     return run
+
+
+def _seen(parts: Sequence[Part]) -> dict[str, int]:
+    """How many test rows there are, those of the first part, and how many of them another part was trained on.
+
+    Nothing when a part does not know any more which rows it had.
+    """
+    try:
+        splits = [json.loads((part.run.folder / "splits.json").read_text(encoding="utf-8")) for part in parts]
+        test, trained = set(splits[0]["test"]), set().union(*(each["train"] for each in splits))
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {"test_rows": len(test), "test_rows_seen": len(test & trained)}
 
 
 def can_fuse(run: Run) -> bool:

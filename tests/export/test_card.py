@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 import yaml
 
 from chatgui.config import GenerationConfig, RunConfig
@@ -62,6 +63,23 @@ def test_the_fingerprint_of_a_split_stands_for_its_rows_whatever_their_order() -
     text = card(Facts("r", RunConfig(), splits={"train": ["b", "a"], "test": ["c"]}), "adapter")
     assert f"| train | 2 | {fingerprint(['a', 'b'])} |" in text
     assert fingerprint(["a", "b"]) != fingerprint(["a", "c"])
+
+
+@pytest.mark.parametrize(
+    ("seen", "sentence"),
+    [
+        ({}, "whether another part was trained on some of it is not known"),
+        ({"test_rows": 9, "test_rows_seen": 0}, "no part was trained on any of it"),
+        ({"test_rows": 9, "test_rows_seen": 4}, "another part was trained on 4 of its 9 rows"),
+    ],
+)
+def test_a_card_says_what_the_parts_of_a_fusion_have_seen_of_the_test_split(
+    seen: dict[str, int], sentence: str
+) -> None:
+    fusion = {"combination": "linear", "rank": 4, "parts": [{"run": "one", "weight": 1}], **seen}
+    text = card(Facts("r", RunConfig(), splits={"test": ["c"]}, fusion=fusion), "adapter")
+    assert "is that of one" in text and sentence in text
+    assert "never trained on" not in text
 
 
 def test_a_licence_that_was_named_is_in_head_and_text() -> None:

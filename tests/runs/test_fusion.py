@@ -13,7 +13,7 @@ from chatgui.config import ModelConfig, RunConfig
 from chatgui.errors import ChatGuiError, ModelError
 from chatgui.export.options import FusionConfig
 from chatgui.generation.pair import load_pair
-from chatgui.runs.fusion import Part, can_fuse, fuse
+from chatgui.runs.fusion import RECORD, Part, can_fuse, fuse
 from chatgui.runs.notes import read_notes
 from chatgui.runs.store import Run, create_run
 
@@ -158,3 +158,16 @@ def test_the_command_combines_with_weights(
     assert Run(home / "runs" / row["run"]).config.adapter.rank == 3  # type: ignore[union-attr]
     assert main(["fuse", f"{one.id}=much"]) == 2
     assert "no weight" in capsys.readouterr().err
+
+
+def test_a_fusion_counts_the_test_rows_that_another_part_was_trained_on(
+    home: Path, adapted: Callable[..., Run]
+) -> None:
+    first, second = adapted(1), adapted(2)
+    (first.folder / "splits.json").write_text(json.dumps({"train": ["a", "b"], "test": ["c", "d", "e"]}))
+    (second.folder / "splits.json").write_text(json.dumps({"train": ["b", "c", "e"], "test": ["a"]}))
+    record = json.loads((fuse(home, [Part(first, 1), Part(second, 1)], FusionConfig()).folder / RECORD).read_text())
+    assert (record["test_rows"], record["test_rows_seen"]) == (3, 2)
+    (second.folder / "splits.json").unlink()
+    record = json.loads((fuse(home, [Part(first, 1), Part(second, 1)], FusionConfig()).folder / RECORD).read_text())
+    assert "test_rows" not in record
