@@ -22,7 +22,8 @@ def add(commands: Commands) -> None:
 
 
 def _search(options: argparse.Namespace) -> int:
-    from chatgui.runs.search import create_search, drive, find_search, read_search
+    from chatgui.runs.driving import drive
+    from chatgui.runs.search import create_search, find_search, read_search
 
     home = store.home_folder(options.home)
     if Path(options.config).suffix in (".yaml", ".yml"):

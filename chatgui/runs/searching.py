@@ -5,7 +5,8 @@ import threading
 from dataclasses import dataclass, field
 
 from chatgui.errors import ChatGuiError, RunError
-from chatgui.runs.search import Search, drive, is_driven
+from chatgui.runs.driving import drive, is_driven
+from chatgui.runs.search import Search
 
 log = logging.getLogger(__name__)
 

@@ -22,8 +22,9 @@ from chatgui.measure import edited
 from chatgui.models import load_template, saved_template
 from chatgui.report import Report, prepared_config, report
 from chatgui.runs.foresee import ask, keep_forecast, want_forecast
+from chatgui.runs.ranges import Range
 from chatgui.runs.reports import Job, Reports, unmeasured
-from chatgui.runs.search import Range, Search, SearchConfig, create_search
+from chatgui.runs.search import Search, SearchConfig, create_search
 from chatgui.runs.searching import Searches
 from chatgui.runs.store import LIVE, Run, create_run, find_run, list_runs
 from chatgui.runs.worker import Trainer, TrainingThread

@@ -11,13 +11,12 @@ import yaml
 from chatgui.config import RunConfig
 from chatgui.errors import ChatGuiError, ConfigError, RunError
 from chatgui.fields import Knob, build, flatten, knobs
+from chatgui.runs.ranges import Range, parse_range
 from chatgui.runs.search import (
-    Range,
     Search,
     SearchConfig,
     find_search,
     list_searches,
-    parse_range,
     pictures,
 )  # fmt: skip
 from chatgui.runs.workspace import Workspace

@@ -18,7 +18,7 @@ from typing import Any
 from chatgui.cli import main
 from chatgui.config import RunConfig
 from chatgui.events import Evaluation
-from chatgui.runs import search
+from chatgui.runs import driving
 from chatgui.runs.queue import next_run
 from chatgui.runs.store import Run
 
@@ -105,8 +105,8 @@ def drive_until_killed(folder: Path, write: int, how: list[str]) -> int:
 if __name__ == "__main__":
     import optuna  # noqa: F401
 
-    search.TrainingThread = Queue  # type: ignore[assignment, misc]
-    search.POLL_SECONDS = 0.001
+    driving.TrainingThread = Queue  # type: ignore[assignment, misc]
+    driving.POLL_SECONDS = 0.001
     end = time.monotonic() + PATIENCE_SECONDS
     drivers, status = 0, -signal.SIGKILL
     while status == -signal.SIGKILL and time.monotonic() < end:

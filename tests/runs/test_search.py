@@ -16,19 +16,17 @@ import pytest
 from chatgui.config import RunConfig
 from chatgui.errors import ConfigError, RunError
 from chatgui.events import Evaluation
+from chatgui.runs.driving import drive
 from chatgui.runs.notes import read_notes
 from chatgui.runs.queue import next_run
+from chatgui.runs.ranges import Range, parse_range, with_value
 from chatgui.runs.search import (
-    Range,
     Search,
     SearchConfig,
     create_search,
-    drive,
     find_search,
-    parse_range,
     pictures,
     read_search,
-    with_value,
 )  # fmt: skip
 from chatgui.runs.store import LIVE, create_run, find_run, list_runs
 from tests.conftest import ROOT
@@ -222,7 +220,7 @@ class Ended:
 def test_a_trial_whose_loss_is_no_number_has_failed_and_the_search_goes_on(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatgui.runs.search.TrainingThread", Ended)
+    monkeypatch.setattr("chatgui.runs.driving.TrainingThread", Ended)
     search = create_search(home, RunConfig(), SearchConfig(trials=2), RATES)
     drive(search)
     assert [trial["state"] for trial in search.trials()] == ["fail", "complete"]

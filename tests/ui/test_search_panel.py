@@ -8,7 +8,8 @@ import pytest
 
 from chatgui.config import RunConfig
 from chatgui.errors import ConfigError, RunError
-from chatgui.runs.search import Range, SearchConfig, create_search, find_search, list_searches
+from chatgui.runs.ranges import Range
+from chatgui.runs.search import SearchConfig, create_search, find_search, list_searches
 from chatgui.runs.store import create_run, list_runs
 from chatgui.runs.workspace import Workspace
 from chatgui.ui import search_panel as panel
