@@ -49,6 +49,7 @@ class Page(gr.Blocks):
 def build(workspace: Workspace) -> gr.Blocks:
     """The whole page over one workspace."""
     with Page(title="ChatGUI", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as page:
+        page.space_id = None  # Gradio's header of a Space asks huggingface.co and Google's fonts; nobody is asked here
         selection = gr.State(Selection())
         remembered = gr.BrowserState({}, storage_key="chatgui", secret="chatgui")  # both fixed, or a restart forgets
         status = live.status_line(workspace)
