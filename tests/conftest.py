@@ -23,9 +23,9 @@ TEMPLATE = (
 )
 
 
-BY_NAME_ONLY = ("quantized", "fresh")
-"""Marks of tests that run when they are asked for only: bitsandbytes slows every import of peft, and a new environment
-takes minutes to install."""
+BY_NAME_ONLY = ("quantized", "fresh", "trackers")
+"""Marks of tests that run when they are asked for only: bitsandbytes slows every import of peft, a new environment
+takes minutes to install, and the trackers bring many libraries of their own."""
 
 FAILED = pytest.StashKey[bool]()
 """Whether a test has failed so far: a fixture's end may want to tell more."""
