@@ -1,6 +1,5 @@
 """Chat: one message, several models, side by side; under each reply the receipt that proves what answered."""
 
-import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -8,22 +7,20 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from chatgui.config import GenerationConfig, RunConfig
-from chatgui.errors import ChatGuiError
-from chatgui.fields import build_flat, knobs
-from chatgui.generation import compare
-from chatgui.generation.compare import Messages
+from chatgui.config import RunConfig
+from chatgui.fields import knobs
 from chatgui.generation.selfcheck import self_check
 from chatgui.generation.speakers import Speaker
 from chatgui.generation.transcript import Transcript, to_json
-from chatgui.runs.chats import Chats
 from chatgui.runs.workspace import Workspace
 from chatgui.text import say
 from chatgui.ui import zero_gpu
 from chatgui.ui.chat import asking, shelf
 from chatgui.ui.chat.asking import Turn
+from chatgui.ui.chat.endpoint import endpoint
 from chatgui.ui.chat.people import speaker_choices
 from chatgui.ui.chat.presets import presets
+from chatgui.ui.chat.prompts import SUGGESTIONS, random_prompt, suggestions
 from chatgui.ui.chat.screen import PANES, PaneView, Screen, draw, flat
 from chatgui.ui.chat.tokens import reply_html, reply_shades
 from chatgui.ui.form import component
@@ -33,8 +30,6 @@ from chatgui.ui.theme import ASSETS
 from chatgui.ui.transcript_view import finding, speaker_name, status
 
 TITLE = "tab.chat"
-SUGGESTIONS = 3
-SUGGESTION_LETTERS = 60
 PANE_HEIGHT = "clamp(260px, 100vh - 540px, 720px)"
 """Whatever the rest of the tab leaves of the screen."""
 DOWNLOAD = """(text) => {
@@ -133,7 +128,7 @@ def build(session: Session) -> None:
     chooser.change(
         bind(open_run, workspace), [chooser, talk, remembered], [prompts, *chips, *speakers, *outputs], **OPENING
     )
-    remembered.change(draws(recall, workspace), [remembered, talk], outputs, **OPENING)
+    remembered.change(draws(shelf.recall, workspace), [remembered, talk], outputs, **OPENING)
     talk.change(bind(shelf.listed, workspace), [talk], [kept, name], **QUIET)
     to_train.click(lambda: gr.Tabs(selected="train"), None, session.tabs, **QUIET)
     answer(
@@ -149,7 +144,7 @@ def build(session: Session) -> None:
         answer(pane.chat.edit(_edited(side), inputs_kwargs=named, **drawing))
         pane.chat.like(_liked(workspace, side), [talk], outputs, **QUIET)
         pane.chat.undo(draws(asking.undo, workspace), [talk], outputs, **QUIET)
-        pane.chat.clear(draws(clear_talk), [talk], outputs, **QUIET)
+        pane.chat.clear(draws(shelf.clear_talk), [talk], outputs, **QUIET)
         pane.speaker.input(draws(choose, side), [pane.speaker, talk], outputs, **QUIET)
     surprise.click(bind(random_prompt, workspace), [chooser], [message, system], **QUIET)
     stop.click(draws(asking.stop_reply, workspace), [talk, turn], outputs, queue=False, **QUIET)
@@ -158,14 +153,14 @@ def build(session: Session) -> None:
     more.click(draws(add_pane), [talk], outputs, **QUIET)
     fewer.click(draws(remove_pane), [talk], outputs, **QUIET)
     save.click(bind(save_talk), [talk], saved, **QUIET).success(None, saved, None, js=DOWNLOAD, **QUIET)
-    clear.click(draws(clear_talk), [talk], outputs, **QUIET)
-    kept.input(draws(reopen, workspace), [kept, talk], outputs, **QUIET)
+    clear.click(draws(shelf.clear_talk), [talk], outputs, **QUIET)
+    kept.input(draws(shelf.reopen, workspace), [kept, talk], outputs, **QUIET)
     gr.on([name.submit, name.blur], bind(shelf.named, workspace), [talk, name], [kept, name], **QUIET)
     delete.click(lambda: gr.update(visible=True), None, surely, **QUIET)
     surely.click(lambda: gr.update(visible=False), None, surely, **QUIET)
-    surely.click(draws(delete_talk, workspace), [talk], outputs, **QUIET)
+    surely.click(draws(shelf.delete_talk, workspace), [talk], outputs, **QUIET)
     gr.api(
-        _endpoint(workspace), api_name="compare", concurrency_limit=None,
+        endpoint(workspace), api_name="compare", concurrency_limit=None,
         api_description="Both replies to one message, each with its receipt.",
     )  # fmt: skip
 
@@ -246,88 +241,9 @@ def open_run(
     texts = [" ".join(prompt[-1]["content"].split()) for prompt in prompts]
     texts += [""] * (SUGGESTIONS - len(prompts))
     chips = [gr.update(value=text, visible=bool(text)) for text in texts]
-    screen = _opened(workspace, language, run, _remembered(remembered, run), reader)
+    screen = shelf.opened(workspace, language, run, shelf.remembered_id(remembered, run), reader)
     speakers = gr.update(choices=speaker_choices(workspace, language, run, screen.talk.speakers))
     return tuple(prompts), *chips, *[speakers] * len(PANES), *screen.flat()
-
-
-def recall(workspace: Workspace, language: str, remembered: Any, talk: Transcript, reader: str = "") -> Screen:
-    """The conversation that the browser remembers from before a reload, unless another has begun."""
-    id_ = _remembered(remembered, talk.run)
-    if not id_ or talk.exchanges or talk.asked:
-        return Screen()
-    return _opened(workspace, language, talk.run, id_, reader)
-
-
-def reopen(workspace: Workspace, language: str, id_: str | None, talk: Transcript, reader: str = "") -> Screen:
-    """Another conversation of the same run."""
-    if talk.asked or not id_ or id_ == talk.id:
-        return Screen()
-    screen = _opened(workspace, language, talk.run, id_, reader)
-    return screen._replace(remembered={"run": talk.run, "id": id_})
-
-
-def _remembered(record: Any, run: str) -> str:
-    known = isinstance(record, dict) and record.get("run") == run
-    return str(record.get("id") or "") if known else ""
-
-
-def _opened(workspace: Workspace, language: str, run: str, id_: str, reader: str) -> Screen:
-    """A kept conversation; a new one where there is none. A question that a kill left open returns to the box."""
-    try:
-        talk = Chats(workspace.run(run), reader).read(id_)
-    except ChatGuiError:
-        return draw(language, Transcript(run))
-    screen = draw(language, talk.withdrawn())
-    return screen._replace(message=talk.asked.message) if talk.asked else screen
-
-
-def clear_talk(language: str, talk: Transcript) -> Screen:
-    """A new conversation with the same models; the old one stays in the list."""
-    if talk.asked:
-        return Screen()
-    return draw(language, Transcript(talk.run, chosen=talk.chosen))._replace(remembered={})
-
-
-def delete_talk(workspace: Workspace, language: str, talk: Transcript, reader: str = "") -> Screen:
-    """Remove the open conversation for good."""
-    if talk.asked or not talk.id:
-        return Screen()
-    Chats(workspace.run(talk.run), reader).delete(talk.id)
-    return clear_talk(language, talk)
-
-
-def suggestions(workspace: Workspace, language: str, run: str) -> list[Messages]:
-    """A few short prompts of the run's test split: questions in the reader's language first."""
-
-    def rank(prompt: Messages) -> tuple[bool, bool]:
-        text = prompt[-1]["content"].rstrip()
-        return _is_chinese(text) != (language == "zh"), not text.endswith(("?", "？"))
-
-    short = [prompt for prompt in _test_prompts(workspace, run) if len(prompt[-1]["content"]) <= SUGGESTION_LETTERS]
-    return sorted(short, key=rank)[:SUGGESTIONS]
-
-
-def _test_prompts(workspace: Workspace, run: str) -> list[Messages]:
-    try:
-        config = workspace.run(run).config
-        return compare.test_prompts(config, workspace.dataset(config.data))
-    except ChatGuiError:  # data that has moved, or without conversations: then there is nothing to suggest
-        return []
-
-
-def _is_chinese(text: str) -> bool:
-    return any("\u4e00" <= letter <= "\u9fff" for letter in text)
-
-
-def random_prompt(workspace: Workspace, language: str, run: str) -> tuple[Any, Any]:
-    """A test prompt for the message box, with its system message if it has one."""
-    prompts = _test_prompts(workspace, run)
-    if not prompts:
-        gr.Info(say("chat.no_prompts", language), title="ChatGUI")
-        return gr.skip(), gr.skip()
-    prompt = random.choice(prompts)
-    return prompt[-1]["content"], prompt[0]["content"] if len(prompt) > 1 else gr.skip()
 
 
 # ---- panes -----------------------------------------------------------------------------------------------------------
@@ -385,44 +301,3 @@ def check_pair(workspace: Workspace, language: str, run: str) -> Iterator[str]:
 def save_talk(language: str, talk: Transcript) -> str:
     """The conversation for the browser to keep as a file. Nothing is written here."""
     return to_json(talk)
-
-
-# ---- for scripts -----------------------------------------------------------------------------------------------------
-
-
-def _endpoint(workspace: Workspace) -> Any:
-    default = GenerationConfig()
-    once = bind(zero_gpu.lent(compare_once, workspace))
-
-    def compare(
-        run: str,
-        message: str,
-        system: str = "",
-        temperature: float = default.temperature,
-        top_p: float = default.top_p,
-        max_new_tokens: int = default.max_new_tokens,
-        seed: int = default.seed,
-        request: gr.Request = None,  # type: ignore[assignment]
-    ) -> dict[str, Any]:
-        settings = {"temperature": temperature, "top_p": top_p, "max_new_tokens": max_new_tokens, "seed": seed}
-        return once(request, run=run, message=message, system=system, settings=settings)
-
-    return compare
-
-
-def compare_once(
-    workspace: Workspace, language: str, *, run: str, message: str, system: str, settings: dict[str, Any]
-) -> dict[str, Any]:
-    """Both replies to one message with their receipts, as a row of `chatgui compare --json` with more to it."""
-    config = build_flat(RunConfig, {f"generation.{name}": value for name, value in settings.items()}).generation
-    found = workspace.run(run)
-    pair = workspace.pair(found)
-    prompt = [{"role": "system", "content": system}] if system else []
-    prompt.append({"role": "user", "content": message})
-    *_, replies = compare.stream_pair(pair, prompt, prompt, config)
-    rows = {
-        name: {"text": made.text, "ids": made.ids, **compare.receipt(voice, made, config)}
-        for name, voice, made in zip(("base", "tuned"), (pair.base, pair.tuned), replies, strict=True)
-    }
-    difference = compare.first_difference(*(made.ids for made in replies))
-    return {"run": found.id, "prompt": prompt, "seed": config.seed, **rows, "first_difference": difference}

@@ -20,13 +20,14 @@ from chatgui.runs.store import Run, create_run
 from chatgui.runs.workspace import Workspace
 from chatgui.ui.chat import asking, shelf
 from chatgui.ui.chat.asking import Turn
+from chatgui.ui.chat.endpoint import compare_once
 from chatgui.ui.chat.people import speaker_choices
-from chatgui.ui.chat.screen import PANES, Screen
+from chatgui.ui.chat.prompts import suggestions
+from chatgui.ui.chat.screen import PANES, Screen, draw
 from chatgui.ui.run_names import answering_runs
 from chatgui.ui.session import Selection
 from chatgui.ui.tabs import chat
 from tests.generation.conftest import make_family
-from tests.ui.conftest import wait_until
 
 SETTINGS = {knob.name: knob.default for knob in knobs(RunConfig) if knob.group == "generation"}
 HELLO = [{"role": "user", "content": "Hello?"}]
@@ -230,7 +231,7 @@ def test_a_thumb_is_kept_with_the_run_and_with_the_conversation(workspace: Works
     (judged,) = reviews.read(run.reviews).judged()
     assert (judged.good, judged.reply) == (False, talk.exchanges[0].answers[1].text)
     assert [message.content for message in judged.prompt] == ["Be brief.", "Hello?"]
-    assert chat.draw("en", Chats(run).read(talk.id)).panes[1].chat["feedback_value"] == ["Dislike"]
+    assert draw("en", Chats(run).read(talk.id)).panes[1].chat["feedback_value"] == ["Dislike"]
     assert asking.thumb(workspace, "en", 0, True, 1, talk) == Screen()  # a question has none
 
 
@@ -275,9 +276,7 @@ def test_runs_of_different_bases_answer_side_by_side(
 
 def test_text_of_a_model_is_shown_as_text(workspace: Workspace, run: Run) -> None:
     talk = answered(workspace, asked(Transcript(run.id), "<img src=x> & <b>bold</b>")).talk
-    assert (
-        chat.draw("en", talk).panes[0].chat["value"][0]["content"] == "&lt;img src=x&gt; &amp; &lt;b&gt;bold&lt;/b&gt;"
-    )
+    assert draw("en", talk).panes[0].chat["value"][0]["content"] == "&lt;img src=x&gt; &amp; &lt;b&gt;bold&lt;/b&gt;"
 
 
 def test_the_saved_file_is_the_transcript(workspace: Workspace, run: Run) -> None:
@@ -287,7 +286,7 @@ def test_the_saved_file_is_the_transcript(workspace: Workspace, run: Run) -> Non
 
 
 def test_a_new_conversation_is_empty_again(workspace: Workspace, run: Run) -> None:
-    screen = chat.clear_talk("en", answered(workspace, asked(Transcript(run.id))).talk)
+    screen = shelf.clear_talk("en", answered(workspace, asked(Transcript(run.id))).talk)
     assert (screen.talk, screen.panes[0].chat["value"], screen.suggestions["visible"]) == (Transcript(run.id), [], True)
 
 
@@ -299,7 +298,7 @@ def test_every_way_a_reply_ends_has_words_in_every_language(workspace: Workspace
             answer = replace(first, end=end, receipt={**first.receipt, "adapter": adapter})
             talk = Transcript(run.id, (replace(exchange, answers=(answer, second)),))
             for language in ("en", "zh"):
-                screen = chat.draw(language, talk)
+                screen = draw(language, talk)
                 assert "receipt." not in screen.panes[0].facts + screen.panes[0].receipt["label"]
 
 
@@ -342,13 +341,13 @@ def test_a_reload_brings_the_conversation_back(workspace: Workspace, run: Run) -
     before = answered(workspace, asked(Transcript(run.id)))
     talk = opened(workspace, run.id, before.remembered).talk
     assert talk.exchanges == before.talk.exchanges
-    assert chat.recall(workspace, "en", before.remembered, Transcript(run.id)).talk == talk
+    assert shelf.recall(workspace, "en", before.remembered, Transcript(run.id)).talk == talk
     assert opened(workspace, run.id, {}).talk == Transcript(run.id)
 
 
 def test_what_the_browser_remembers_never_replaces_a_conversation(workspace: Workspace, run: Run) -> None:
     remembered = answered(workspace, asked(Transcript(run.id))).remembered
-    assert chat.recall(workspace, "en", remembered, asked(Transcript(run.id))) == Screen()
+    assert shelf.recall(workspace, "en", remembered, asked(Transcript(run.id))) == Screen()
 
 
 def test_a_question_that_a_killed_server_left_open_returns_to_the_box(workspace: Workspace, run: Run) -> None:
@@ -377,15 +376,15 @@ def test_a_conversation_is_listed_renamed_reopened_and_deleted(workspace: Worksp
     shelf.named(workspace, "en", first, "  My   name ")
     listed, _ = shelf.listed(workspace, "en", second)
     assert {name.split(" · ")[0] for name, _ in listed["choices"]} == {"My name", "The second one"}
-    assert chat.reopen(workspace, "en", first.id, second).talk.exchanges == first.exchanges
+    assert shelf.reopen(workspace, "en", first.id, second).talk.exchanges == first.exchanges
     answered(workspace, asked(first, "And?"))  # keeps its name
     assert "My name" in {kept.name for kept in Chats(run).list()}
-    assert chat.delete_talk(workspace, "en", first).talk.exchanges == ()
+    assert shelf.delete_talk(workspace, "en", first).talk.exchanges == ()
     assert [kept.id for kept in Chats(run).list()] == [second.id]
 
 
 def test_suggestions_are_test_prompts_in_the_readers_language(workspace: Workspace, run: Run) -> None:
-    english, chinese = (chat.suggestions(workspace, language, run.id) for language in ("en", "zh"))
+    english, chinese = (suggestions(workspace, language, run.id) for language in ("en", "zh"))
     assert english[0][-1]["content"].isascii()
     assert not chinese[0][-1]["content"].isascii()
 
@@ -393,7 +392,7 @@ def test_suggestions_are_test_prompts_in_the_readers_language(workspace: Workspa
 def test_data_that_has_moved_leaves_no_suggestions_and_no_error(workspace: Workspace, run: Run) -> None:
     config = run.folder / "config.yaml"
     config.write_text(config.read_text("utf-8").replace("conversations.jsonl", "gone.jsonl"), "utf-8")
-    assert chat.suggestions(workspace, "en", run.id) == []
+    assert suggestions(workspace, "en", run.id) == []
 
 
 def test_a_run_is_named_by_what_tells_it_from_others(workspace: Workspace, run: Run) -> None:
@@ -421,138 +420,7 @@ def test_every_reply_keeps_its_receipt(workspace: Workspace, run: Run) -> None:
 
 def test_a_script_gets_both_replies_with_their_receipts(workspace: Workspace, run: Run) -> None:
     settings = {"temperature": 0, "top_p": 1, "max_new_tokens": 5, "seed": 3}
-    row = chat.compare_once(workspace, "en", run="last", message="Hi", system="Be brief.", settings=settings)
+    row = compare_once(workspace, "en", run="last", message="Hi", system="Be brief.", settings=settings)
     assert (row["run"], row["seed"], [turn["role"] for turn in row["prompt"]]) == (run.id, 3, ["system", "user"])
     assert (row["base"]["adapter"], row["tuned"]["adapter"], len(row["tuned"]["ids"])) == ("off", "on", 5)
     json.dumps(row)
-
-
-@pytest.fixture(scope="module")
-def served_run(shared_home: Path, tiny_model: Path, conversations: Path) -> Run:
-    shared_home.mkdir(parents=True)
-    (shared_home / "runs").mkdir()
-    return finish_run(shared_home, tiny_model, conversations)
-
-
-@pytest.fixture
-def open_chat(served_run: Run, server: Any, open_page: Callable[..., Any]) -> Callable[..., Any]:
-    """Open the page at the Chat tab."""
-
-    def opened(**values: Any) -> Any:
-        page = open_page(server.url, **values)
-        page.locator("#tabs").get_by_role("tab").nth(2).click()
-        page.locator("#chat-suggestions button").first.wait_for()
-        return page
-
-    return opened
-
-
-def send(page: Any, message: str) -> None:
-    """Type a message, press Enter, and wait for both replies."""
-    box = page.locator("#chat-message textarea")
-    box.fill(message)
-    box.press("Enter")
-    page.locator("#chat-base [data-testid=user]").last.filter(has_text=message).wait_for()
-    page.locator("#chat-send").wait_for()
-    page.locator("#chat-note [data-places]").wait_for(state="attached")
-
-
-@pytest.mark.browser
-@pytest.mark.slow
-def test_a_chat_in_a_browser_marks_differences_and_outlives_a_reload(open_chat: Callable[..., Any]) -> None:
-    page = open_chat()
-    send(page, "<b>Hello</b> **you**")
-    assert page.locator("#chat-tuned [data-testid=user]").inner_text() == "<b>Hello</b> **you**"
-    page.wait_for_function("CSS.highlights.get('chat-difference')?.size === 2")
-    assert "adapter off" in page.locator(".chat-receipt button").first.inner_text()
-    heights = [page.locator(f"#chat-{side}").bounding_box()["height"] for side in ("base", "tuned")]
-    assert heights[0] == heights[1]
-    reply = page.locator("#chat-tuned [data-testid=bot]").inner_text()
-    page.reload()
-    page.locator("#tabs").get_by_role("tab").nth(2).click()
-    page.locator("#chat-tuned [data-testid=bot]").wait_for()
-    assert page.locator("#chat-tuned [data-testid=bot]").inner_text() == reply
-
-
-@pytest.mark.browser
-@pytest.mark.slow
-def test_two_browsers_do_not_mix_and_a_phone_does_not_scroll_sideways(open_chat: Callable[..., Any]) -> None:
-    first, second = open_chat(), open_chat(locale="zh-CN", width=390, height=844, dark=True)
-    first.locator("#chat-settings button").first.click()  # what the tiny model says in full fills its context
-    limit = first.locator("#chat-settings").get_by_label("Max new tokens").first
-    limit.fill("8")
-    limit.press("Tab")
-    send(first, "one")
-    send(second, "two")
-    send(first, "three")
-    texts = [page.locator("#chat-base [data-testid=user]").all_inner_texts() for page in (first, second)]
-    assert texts == [["one", "three"], ["two"]]
-    assert "适配器开" in second.locator(".chat-receipt button").last.inner_text()
-    assert second.evaluate("document.documentElement.scrollWidth") == 390
-
-
-def test_a_script_asks_through_the_page(served_run: Run, server: Any) -> None:
-    client = pytest.importorskip("gradio_client").Client(server.url, verbose=False)
-    row = client.predict(run=served_run.id, message="Hi", temperature=0, max_new_tokens=4, api_name="/compare")
-    assert (row["run"], row["tuned"]["new_tokens"]) == (served_run.id, 4)
-
-
-@pytest.mark.browser
-@pytest.mark.slow
-def test_turns_are_edited_retried_thumbed_and_reopened_in_a_browser(
-    open_chat: Callable[..., Any], served_run: Run
-) -> None:
-    page = open_chat()
-    send(page, "The <first> message")
-    chats = Chats(served_run)
-    page.locator("#chat-base [data-testid=user]").hover()
-    page.locator("#chat-base").get_by_role("button", name="Edit").first.click()
-    box = page.locator("#chat-base textarea")
-    box.focus()
-    assert box.input_value() == "The <first> message"
-    box.fill("Said better")
-    page.locator("#chat-base").get_by_role("button", name="Submit").click()
-    page.locator("#chat-tuned [data-testid=user]").filter(has_text="Said better").wait_for()
-    page.locator("#chat-send").wait_for()
-    before = kept_turn(chats)
-    page.locator("#chat-tuned").get_by_role("button", name="Retry").click()
-    page.locator("#chat-note").get_by_text("drawn with different seeds").wait_for()
-    after = kept_turn(chats)
-    assert (after.question.message, after.answers[0]) == ("Said better", before.answers[0])
-    assert after.answers[1].receipt["seed"] == before.answers[1].receipt["seed"] + 1
-    page.locator("#chat-tuned").get_by_role("button", name="Like", exact=True).click()
-    wait_until(lambda: kept_turn(chats).answers[1].good, 20)
-    page.locator("#chat-tokens").click()
-    assert page.locator(".chat-tokens .text").nth(3).inner_text().strip()
-    page.locator("#chat-clear").click()
-    page.locator("#chat-suggestions button").first.wait_for()
-    page.locator("#chat-kept input").click()
-    page.get_by_role("option", name="Said better").first.click()
-    page.locator("#chat-tuned [data-testid=user]").filter(has_text="Said better").wait_for()
-
-
-def kept_turn(chats: Chats) -> Any:
-    """The last turn of the conversation that changed last, as it is on the disk."""
-    return chats.read(chats.list()[0].id).exchanges[-1]
-
-
-@pytest.mark.browser
-@pytest.mark.slow
-def test_enter_while_a_word_is_composed_sends_nothing_and_escape_stops(open_chat: Callable[..., Any]) -> None:
-    page = open_chat()
-    box = page.locator("#chat-message textarea")
-    box.click()
-    composer = page.context.new_cdp_session(page)
-    composer.send("Input.imeSetComposition", {"text": "ni", "selectionStart": 2, "selectionEnd": 2})
-    key = {"key": "Process", "code": "Enter", "windowsVirtualKeyCode": 229}
-    composer.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", **key})
-    page.evaluate("""document.activeElement.dispatchEvent(
-        new KeyboardEvent("keydown", {key: "Enter", isComposing: true, bubbles: true, cancelable: true}))""")
-    composer.send("Input.insertText", {"text": "你好"})
-    page.wait_for_timeout(500)
-    assert (box.input_value(), page.locator("#chat-base [data-testid=user]").count()) == ("你好", 0)
-    box.press("Enter")
-    page.locator("#chat-stop").wait_for()
-    box.press("Escape")
-    page.locator("#chat-send").wait_for()
-    assert page.locator("#chat-base [data-testid=user]").all_inner_texts() in (["你好"], [])
