@@ -87,7 +87,7 @@ class Projection:
                 own.addmv_(update.up, torch.mv(update.down, inner))
             return
         for own, inner in zip(out, x, strict=True):
-            own += _product(update, inner)
+            own.addmm_(torch.mm(inner, update.down.t()), update.up.t())
 
     def add(self, name: str, update: LowRank) -> None:
         """Know one more adapter."""
