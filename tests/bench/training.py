@@ -20,6 +20,7 @@ from chatgui.runs.worker import MEMORY
 
 ROOT = Path(__file__).parents[2]
 ENGINES = {"chatgui": ("",), "trl": ("grouped", "packed"), "trainer": ("grouped",), "tutorial": ("padded to 512",)}
+SETTINGS = tuple(sorted({setting for settings in ENGINES.values() for setting in settings}))
 MODELS = ("llama-15m", "gpt2-small", "starter")
 MODES = ("full", "lora")
 LENGTHS = ("chat", "short", "long")
@@ -32,7 +33,7 @@ def main() -> None:
     cases = [
         {"engine": engine, "setting": setting, "model": model, "mode": mode, "lengths": lengths}
         for model in options.model for mode in options.mode for lengths in options.lengths
-        for engine in options.engine for setting in ENGINES[engine]
+        for engine in options.engine for setting in ENGINES[engine] if setting in options.setting
     ]  # fmt: skip
     measured: list[list[dict[str, Any]]] = [[] for _ in cases]
     for repetition in range(1 if options.quick else options.repeat):
@@ -74,6 +75,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--mode", nargs="*", choices=MODES, default=MODES)
     parser.add_argument("--lengths", nargs="*", choices=LENGTHS, default=LENGTHS[:1])
     parser.add_argument("--engine", nargs="*", choices=tuple(ENGINES), default=tuple(ENGINES))
+    parser.add_argument("--setting", nargs="*", choices=SETTINGS, default=SETTINGS)
     parser.add_argument("--repeat", type=int, default=3, help="repetitions whose median is printed")
     parser.add_argument("--rows", type=int, default=0, help="training rows; 0 means as many as take about a minute")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
