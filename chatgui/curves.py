@@ -7,7 +7,8 @@ import math
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import groupby
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -45,44 +46,47 @@ class Curves:
 
     def add(self, events: Iterable[Event]) -> None:
         """Take new events in, in their order; a resume takes the later steps back."""
-        for event in events:
-            if isinstance(event, Step):
-                self._add_step(event)
-                self._smooth(event.loss)
-            elif isinstance(event, Evaluation) and event.split == "validation":
-                self.validation[event.step] = event.loss
-            elif isinstance(event, Resumed):
-                self._go_back(event.step)
+        for are_steps, group in groupby(events, lambda event: isinstance(event, Step)):
+            if are_steps:
+                self._add_steps(cast(list[Step], list(group)))
+                continue
+            for event in group:
+                if isinstance(event, Evaluation) and event.split == "validation":
+                    self.validation[event.step] = event.loss
+                elif isinstance(event, Resumed):
+                    self._go_back(event.step)
 
-    def _add_step(self, event: Step) -> None:
-        values = vars(event)
+    def _add_steps(self, steps: list[Step]) -> None:
+        """A column at a time: a page that opens on a long run waits for this."""
+        rows = [vars(step) for step in steps]
         for name in COLUMNS:
-            value = values[name]
-            self.columns[name].append(math.nan if value is None else value)
-        for name in sorted(event.metrics.keys() - self.columns.keys()):
+            self.columns[name].extend([math.nan if (value := row[name]) is None else value for row in rows])
+        for name in sorted({name for step in steps for name in step.metrics} - self.columns.keys()):
             self.columns[name] = array("d", [math.nan] * len(self))
         for name in self.metrics:
-            self.columns[name].append(event.metrics.get(name, math.nan))
+            self.columns[name].extend([step.metrics.get(name, math.nan) for step in steps])
+        self._smooth([step.loss for step in steps])
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """What the task says of its steps besides the loss: reward margin, accuracy."""
         return tuple(name for name in self.columns if name not in COLUMNS)
 
-    def _smooth(self, loss: float) -> None:
-        decay = self._decay
-        if math.isfinite(loss):
-            self._weighted = decay * self._weighted + (1 - decay) * loss
-            self._weight = decay * self._weight + (1 - decay)
-        self.smooth.append(self._weighted / self._weight if self._weight else math.nan)
+    def _smooth(self, losses: Iterable[float]) -> None:
+        decay, weighted, weight = self._decay, self._weighted, self._weight
+        for loss in losses:
+            if math.isfinite(loss):
+                weighted = decay * weighted + (1 - decay) * loss
+                weight = decay * weight + (1 - decay)
+            self.smooth.append(weighted / weight if weight else math.nan)
+        self._weighted, self._weight = weighted, weight
 
     def _go_back(self, step: int) -> None:
         kept = int(np.searchsorted(self.columns["step"], step, side="right"))
         for column in self.columns.values():
             del column[kept:]
         self.smooth, self._weighted, self._weight = array("d"), 0.0, 0.0
-        for loss in self.columns["loss"]:
-            self._smooth(loss)
+        self._smooth(self.columns["loss"])
         self.validation = {at: loss for at, loss in self.validation.items() if at <= step}
 
     def __len__(self) -> int:
