@@ -159,12 +159,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0])
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--seconds", type=int, help="to watch; otherwise 600, or 45 with --quick")
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--write", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.write:
         write_forever(options.write)
-    row = measure(45 if options.quick else 600, 3 if options.quick else 10, options.pictures)
+    seconds = options.seconds or (45 if options.quick else 600)
+    row = measure(seconds, 3 if options.quick else 10, options.pictures)
     if options.json:
         print(json.dumps(row))
         return
