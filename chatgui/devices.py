@@ -3,11 +3,19 @@
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import psutil
 
+GROUP = Path("/sys/fs/cgroup")
+GROUP_FILES = (
+    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
+)
+"""Where Linux says what a container may use and uses, control groups of version 2 and 1."""
 LENT = "CHATGUI_GPU_IS_LENT"
 """In the environment of a process that ZeroGPU has lent its GPU to."""
 
@@ -28,8 +36,26 @@ class Device:
 
 def device() -> Device:
     """The first NVIDIA GPU by nvidia-smi, else the CPU with the machine's memory, as they are now."""
-    memory = psutil.virtual_memory()
-    return _gpu() or Device(f"CPU ({_cores()})", memory.total, memory.available)
+    return _gpu() or Device(f"CPU ({_cores()})", *memory())
+
+
+def memory() -> tuple[int, int]:
+    """Bytes in all and free: the machine's, or those of the container where it has less (a Space, say)."""
+    machine = psutil.virtual_memory()
+    limit, used = _container()
+    return min(machine.total, limit), max(0, min(machine.available, limit - used))
+
+
+def _container() -> tuple[int, int]:
+    """Bytes this container may use and uses, cached files that can be dropped not counted; no limit without one."""
+    for limit, used, statistics, droppable in GROUP_FILES:
+        try:
+            most, now = (int((GROUP / name).read_text()) for name in (limit, used))
+            rows = dict(line.split(maxsplit=1) for line in (GROUP / statistics).read_text().splitlines())
+            return most, now - int(rows.get(droppable, 0))
+        except (OSError, ValueError):  # the other version, or "max"
+            continue
+    return sys.maxsize, 0
 
 
 def _gpu() -> Device | None:

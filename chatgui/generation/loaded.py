@@ -6,8 +6,7 @@ from functools import cached_property
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
+from chatgui import devices
 from chatgui.generation import ways
 from chatgui.generation.projection import LowRank, Mix, adapt, can_pack, project
 
@@ -99,4 +98,4 @@ class Loaded:
 
 def _has_room(model: Any) -> bool:
     size = sum(weight.numel() * weight.element_size() for weight in model.parameters())
-    return size * ROOM_FACTOR < psutil.virtual_memory().available
+    return size * ROOM_FACTOR < devices.memory()[1]

@@ -58,7 +58,7 @@ def _available(device: Any) -> int:
 
     if device.type == "cuda":
         return devices.device().free_memory_bytes + torch.cuda.memory_reserved(device)
-    return psutil.virtual_memory().available + psutil.Process().memory_info().rss
+    return devices.memory()[1] + psutil.Process().memory_info().rss
 
 
 def _forecast(model: Any, prepared: "Prepared", scratch: Path, *, in_place: bool = False) -> Forecast:
