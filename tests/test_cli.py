@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,13 @@ def test_runs_are_listed(capsys: Capture, home: Path, run: Run) -> None:
     (row,) = rows_of(capsys)
     assert {"run", "state", "task", "model", "steps", "created"} <= row.keys()
     assert row["run"] == run.id
+
+
+def test_whatever_a_command_starts_lets_waiting_threads_rest(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOMP_SPINCOUNT", "5")
+    assert main(["runs"]) == 0 and os.environ["GOMP_SPINCOUNT"] == "5"  # who set it knows why
+    monkeypatch.delenv("GOMP_SPINCOUNT")
+    assert main(["runs"]) == 0 and os.environ["GOMP_SPINCOUNT"] == "1000"
 
 
 def test_no_runs_are_no_lines(capsys: Capture, home: Path) -> None:

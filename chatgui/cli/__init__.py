@@ -12,6 +12,7 @@ from pathlib import Path
 from chatgui import __version__
 from chatgui.cli import data, product, replies, runs, search, space, training
 from chatgui.cli.flags import LANGUAGE, Commands
+from chatgui.devices import THREADS
 from chatgui.errors import ChatGuiError
 from chatgui.runs import store
 from chatgui.text import say
@@ -33,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
         arguments.insert(0, "ui")
     options = _parser().parse_args(arguments)
+    for name, value in THREADS.items():
+        os.environ.setdefault(name, value)
     if getattr(options, "home", None):
         os.environ["CHATGUI_HOME"] = str(store.home_folder(options.home))  # caches of whatever is started go there too
     warnings.simplefilter("ignore", FutureWarning)  # what libraries tell each other is not for a terminal's reader

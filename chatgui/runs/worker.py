@@ -22,6 +22,7 @@ from typing import IO, Any, cast
 from filelock import FileLock, Timeout
 
 import chatgui
+from chatgui.devices import THREADS
 from chatgui.errors import ChatGuiError, RunError
 from chatgui.runs.queue import next_run, rest_after
 from chatgui.runs.store import LIVE, Run, State, list_runs
@@ -249,7 +250,7 @@ def start_worker(home: Path) -> Worker:
         offset = stream.seek(0, os.SEEK_END)
         process = subprocess.Popen(
             [sys.executable, "-m", "chatgui.runs.worker"], stdin=subprocess.PIPE, stdout=stream, stderr=stream,
-            text=True, start_new_session=True, env={**MEMORY, **os.environ, "PYTHONPATH": path},
+            text=True, start_new_session=True, env={**MEMORY, **THREADS, **os.environ, "PYTHONPATH": path},
         )  # fmt: skip
     return Worker(process, output, offset)
 

@@ -17,11 +17,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from chatgui.devices import THREADS
+
 PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE"}
-BRIEF = {"GOMP_SPINCOUNT": "1000"}
 ONE = {"OMP_NUM_THREADS": "1"}
 SETTINGS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
-    "default": ({}, {}), "both passive": (PASSIVE, PASSIVE), "both spin briefly": (BRIEF, BRIEF),
+    "torch's own": ({}, {}), "both passive": (PASSIVE, PASSIVE), "both spin briefly": (THREADS, THREADS),
     "replies by one thread": ({}, ONE), "passive, replies by one thread": (PASSIVE, ONE),
 }  # fmt: skip
 """Environments of the training and of the engine."""
@@ -77,7 +78,7 @@ for _ in range(2):
 
 def start(code: str, settings: dict[str, str]) -> "subprocess.Popen[str]":
     """A process that loads what it needs and says `ready`."""
-    clean = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
     return subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         env={**clean, **settings}, cwd=Path(__file__).parents[2],

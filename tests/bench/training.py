@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from chatgui.devices import THREADS
 from chatgui.runs.worker import MEMORY
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +48,7 @@ def main() -> None:
 
 def measure(case: dict[str, Any], threads: int) -> dict[str, Any]:
     """One run of one case in a new process. Raises CalledProcessError when it fails; its output is on stderr."""
-    own = MEMORY if case["engine"] == "chatgui" else {}  # what this program gives its workers
+    own = {**MEMORY, **THREADS} if case["engine"] == "chatgui" else {}  # what this program gives its workers
     environment = {
         **own,
         **os.environ,
