@@ -33,6 +33,9 @@ TIMED_TOKENS = 1024
 """Of a micro-batch that is only timed; the longest one is as large as in the run, for its memory."""
 FASTER, SLOWER = 1.15, 1.35
 """How far from the middle a run was found beside what a probe's own steps already spread (tests/bench/forecast.py)."""
+SCATTER = 1.15
+"""What moves in memory takes so much more in a run than in a few steps: the C library keeps its pieces apart. Without
+it the forecasts of tests/bench/forecast.py were 0 to 15 % too low."""
 WEIGHTS_IN_CHECKPOINT = 3
 """Times its weights: AdamW keeps two more numbers for each."""
 HEADROOM = 0.95
@@ -100,8 +103,10 @@ def forecast(
         moving = machine.peak_memory_bytes() + state_bytes - standing
         expected = standing + moving * tokens_at_once // max(map(_tokens, groups))
     if expected <= machine.available_memory_bytes:  # else trying it would be the end of the run
-        groups, measured = [heaviest, *groups], [clock(heaviest), *measured]
+        groups, measured = [*groups, *heaviest], [*measured, *map(clock, heaviest)]
         expected = machine.peak_memory_bytes() + state_bytes
+    if next(model.parameters()).device.type == "cpu":
+        expected = round(standing + SCATTER * (expected - standing))
     rates = sorted(
         (statistics.mean(map(len, group)), max(1e-9, _middle(times) - single) / _tokens(group))
         for group, times in zip(groups, measured, strict=True)
@@ -192,19 +197,26 @@ def _spread(times: Sequence[float]) -> float:
     return math.sqrt(max(times) / max(min(times), 1e-9))
 
 
-def _heaviest(examples: Sequence[Example], config: TrainingConfig, *, packed: bool) -> tuple[list[Example], int]:
-    """The run's largest micro-batch and the one before it in its step, by when there are gradients beside it; and its
-    tokens, padding counted. Those of the first epoch: later ones differ little."""
+def _heaviest(
+    examples: Sequence[Example], config: TrainingConfig, *, packed: bool
+) -> tuple[list[list[Example]], int]:  # fmt: skip
+    """The run's largest micro-batches, each with the one before it in its step, by when there are gradients beside it;
+    and the most tokens, padding counted. Those of the first epoch: later ones differ little.
+
+    Largest by tokens, and by the squares of the lengths: attention with dropout keeps a square of every sequence.
+    """
     lengths = [len(example) for example in examples]
-    most, found = (0, False), [0]
+    most, found = [(0, False), (0, False)], [[0], [0]]
     for step in plan_epoch(lengths, config.batch_size, config.seed, 0):
         parts = list(micro_batches(step, lengths, config.micro_batch_tokens, packed=packed))
         for at, part in enumerate(parts):
             own = [lengths[index] for index in part]
-            size = (sum(own) if packed else max(own) * len(own), at > 0)
-            if size > most:
-                most, found = size, [*(parts[at - 1] if at else ()), *part]
-    return [examples[index] for index in found], most[0]
+            rows = own if packed else [max(own)] * len(own)
+            for kind, size in enumerate((sum(rows), sum(row * row for row in rows))):
+                if (size, at > 0) > most[kind]:
+                    most[kind], found[kind] = (size, at > 0), [*(parts[at - 1] if at else ()), *part]
+    different = found if found[0] != found[1] else found[:1]
+    return [[examples[index] for index in indices] for indices in different], most[0][0]
 
 
 def _micro_batch(ordered: Sequence[Example], config: TrainingConfig, budget_tokens: int) -> list[Example]:

@@ -115,6 +115,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--quick", action="store_true", help="15 steps a case, not 40")
     parser.add_argument("--model", nargs="+", choices=MODELS, default=MODELS)
+    parser.add_argument("--mode", nargs="+", choices=MODES, default=MODES)
+    parser.add_argument("--lengths", nargs="+", choices=tuple(MEAN_TURNS), default=tuple(MEAN_TURNS))
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
@@ -122,8 +124,8 @@ def main() -> None:
         data = {lengths: make_data(home, lengths) for lengths in MEAN_TURNS}
         for model in options.model:
             path = make_model(home, model)
-            for mode in MODES:
-                for lengths in MEAN_TURNS:
+            for mode in options.mode:
+                for lengths in options.lengths:
                     case = {"model": model, "path": path, "mode": mode, "lengths": lengths, "data": data[lengths]}
                     rows.append(measure(home, case, 15 if options.quick else 40))
                     print(json.dumps(rows[-1]) if options.json else _line(rows[-1]), flush=True)

@@ -56,7 +56,7 @@ def test_twice_the_steps_take_about_twice_as_long(fresh_model: Fresh, examples: 
 def test_what_fits_needs_no_advice(fresh_model: Fresh, examples: list[Example]) -> None:
     made = foresee(fresh_model, examples, max_steps=2)
     assert made.fits and made.advice == ()
-    assert made.peak_memory_bytes == 300 * MEBI
+    assert made.peak_memory_bytes == 330 * MEBI  # 200 above the standing part, and what scatters
 
 
 def test_what_does_not_fit_is_told_how_many_tokens_would(fresh_model: Fresh, examples: list[Example]) -> None:
@@ -97,7 +97,7 @@ def test_in_place_it_leaves_weights_gradients_and_random_numbers_as_they_were(
     assert all(weight.grad is None for weight in model.parameters())
     assert torch.equal(torch.get_rng_state(), random)
     trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-    assert made.peak_memory_bytes == 300 * MEBI + 8 * trained  # AdamW's states are not there yet
+    assert made.peak_memory_bytes == 330 * MEBI + 8 * trained  # AdamW's states are not there yet
     assert made.checkpoint_seconds == pytest.approx(2 * 3 * 0.5) and kept == [len([n for n in before if "lora" in n])]
     assert 0 < made.seconds_low < made.seconds < made.seconds_high
 
