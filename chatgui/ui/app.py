@@ -78,7 +78,7 @@ def _restore(workspace: Workspace, language: str, selection: Selection, remember
         workspace.check_source(data)
     except ChatGuiError:  # written by another version, or the file is gone
         data = selection.data
-    return replace(selection, data=data, run=run.id if run else None)
+    return replace(selection, data=data, run=run.id if run else None, opened=True)
 
 
 def _remember(selection: Selection) -> dict[str, Any]:

@@ -24,8 +24,12 @@ from chatgui.ui.theme import LANGUAGE_COOKIE, gradio_name
 
 log = logging.getLogger(__name__)
 
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-"""For listeners that only keep the page in step."""
+QUIET: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
+"""For listeners that only keep the page in step.
+
+No component shows their progress: Gradio's page tells every component that ever did of every step of every event, and
+searches the whole page for each, which took seconds as a page opened.
+"""
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
 
@@ -53,6 +57,9 @@ class Selection:
     teaching: Teaching = DEFAULT_TEACHING
     wish: tuple[tuple[str, Any], ...] = ()
     """Values another tab proposes for the Train form, by dotted name; the form takes each new wish once."""
+    opened: bool = False
+    """Whether the page has recalled what it looks at: as it opens the selection always changes, so whoever listens to
+    it needs no `page.load` beside."""
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def test_a_home_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 
 def test_a_page_of_an_empty_home_shows_the_sample_and_no_run(workspace: Workspace) -> None:
-    assert restore(workspace) == restore(workspace, {}) == Selection(DataConfig(), None)
+    assert restore(workspace) == restore(workspace, {}) == Selection(DataConfig(), None, opened=True)
 
 
 def test_a_page_that_opens_shows_the_live_run(workspace: Workspace) -> None:

@@ -14,9 +14,7 @@ MODEL: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "model",
 def run_chooser(session: Session, kind: str, elem_id: str) -> gr.Dropdown:
     """The runs of one kind of task, newest first."""
     chooser = gr.Dropdown([], label=label("try.run"), info=label(f"apply.needs.{kind}"), elem_id=elem_id)
-    gr.on(
-        [session.selection.change, session.page.load], bind(runs_of, session.workspace, kind), chooser, chooser, **QUIET
-    )
+    session.selection.change(bind(runs_of, session.workspace, kind), chooser, chooser, **QUIET)
     return chooser
 
 

@@ -59,7 +59,7 @@ def _conversations_tab(session: Session, data: gr.State) -> None:
 def _report_tab(session: Session) -> None:
     with gr.Tab(label("dataset.report"), id="report", elem_id="dataset-report"):
         panel = report_panel(session.workspace)
-    gr.on([session.page.load, session.selection.change], query_of, session.selection, panel, **QUIET)
+    session.selection.change(query_of, session.selection, panel, **QUIET)
     panel.remedy(on_remedy, session.selection, session.selection, **QUIET)
 
 

@@ -49,7 +49,7 @@ def build(session: Session) -> None:
     refresh, outputs = bind(ready, workspace, form), [card, start, advanced, reset]
     changes = [component.change for component in form.components.values()]  # type: ignore[attr-defined]
     gr.on(
-        [*changes, session.selection.change, session.page.load], refresh, inputs_kwargs=named, outputs=outputs,
+        [*changes, session.selection.change], refresh, inputs_kwargs=named, outputs=outputs,
         trigger_mode="always_last", **QUIET,
     )  # fmt: skip
     gr.on(changes, None, None, needs, js="() => ''", **QUIET)  # a forecast of other settings
@@ -73,10 +73,9 @@ def build(session: Session) -> None:
         bind(start_run, workspace, form), inputs_kwargs=named, outputs=session.selection, validator=form.validate,
         api_name="start_run",
     )  # fmt: skip
-    taken = gr.State(())
-    session.selection.change(
-        bind(take_wish, form), [session.selection, taken], [taken, *form.components.values()], **QUIET
-    )
+    wished, taken = gr.State(()), gr.State(())
+    session.selection.change(lambda selection: selection.wish, session.selection, wished, **QUIET)
+    wished.change(bind(take_wish, form), [session.selection, taken], [taken, *form.components.values()], **QUIET)
     session.selection.change(live.shown, session.selection, panel, **QUIET)
     panel.ended(bind(load_ahead, workspace), session.selection, None, **QUIET)
     session.selection.change(lambda selection: place(selection.run or ""), session.selection, probes, **QUIET)

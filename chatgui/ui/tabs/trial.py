@@ -56,10 +56,9 @@ def build(session: Session) -> None:
             with gr.Row():
                 base_figure = gr.Plot(visible=False, show_label=False)
                 tuned_figure = gr.Plot(visible=False, show_label=False)
-    gr.on(
-        [session.selection.change, session.page.load], bind(runs_to_try, workspace), [session.selection, chooser],
-        [chooser, empty, main], **QUIET,
-    )  # fmt: skip
+    session.selection.change(
+        bind(runs_to_try, workspace), [session.selection, chooser], [chooser, empty, main], **QUIET
+    )
     chooser.change(bind(fields_of, workspace), chooser, [text, second], **QUIET)
     gr.on(
         [ask.click, text.submit], bind(try_text, workspace), [chooser, text, second], [base, tuned], **MODEL,
