@@ -52,7 +52,7 @@ def loans(space: Space, function: str) -> list[dict[str, Any]]:
 
 def ended(space: Space, function: str, count: int) -> list[dict[str, Any]]:
     """So many loans, once the last of them has ended."""
-    wait_until(lambda: len(loans(space, function)) >= count, 30)
+    wait_until(lambda: len(loans(space, function)) >= count, 120)
     return loans(space, function)
 
 
