@@ -13,6 +13,7 @@ json.spellcheck = false;
 const acts = make("div", "acts", undefined, root);
 const save = make("button", "save", "", acts);
 const add = make("button", "add", "", acts);
+for (const part of [head, form, json, acts]) part.hidden = true;  // until there is a row
 
 const isTurns = (value) => Array.isArray(value) && value.every((one) => one && typeof one === "object");
 const grow = (area) => { area.style.height = "auto"; area.style.height = `${Math.min(area.scrollHeight + 2, 420)}px`; };
@@ -104,6 +105,7 @@ function open() {
   if (!props.value || props.value === drawn) return;
   drawn = props.value;
   ({item, texts} = JSON.parse(drawn));
+  head.hidden = acts.hidden = false;
   for (const [button, name] of [[asTurns, "turns"], [asJson, "json"], [save, "save"], [add, "add"]]) button.textContent = texts[name];
   json.setAttribute("aria-label", texts.json);
   const before = raw;
