@@ -38,7 +38,7 @@ FAULTS = (*roles.FAULTS, *privacy.KINDS, "special_tokens")
 FINE, REPLY_LOST, UNFIT = range(3)
 CHUNK_ROWS = 200
 """Rows between two looks at whether to stop."""
-PART_ROWS = 4_000
+PART_ROWS = 1_000
 """Rows that one process is given at a time."""
 ALONE_ROWS = 20_000
 """Rows up to which one process is quicker than the start of several."""

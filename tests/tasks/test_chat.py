@@ -78,7 +78,7 @@ def test_a_reply_of_weight_zero_is_read_but_not_learnt(
     template = Template(make_tokenizer(TEMPLATE if marks else without_marks(TEMPLATE)))
     example = Chat(teach=teach).make_example(WEIGHED, template, 256)
     assert taught(example, template) == text
-    assert example.input_ids == Chat().make_example(unweighed(WEIGHED), template, 256).input_ids  # type: ignore[arg-type]
+    assert example.input_ids == Chat().make_example(unweighed(WEIGHED), template, 256).input_ids
 
 
 def test_a_conversation_without_any_weight_has_nothing_to_teach(template: Template) -> None:

@@ -26,7 +26,9 @@ def selection(conversations: Path, tiny_model: Path, tmp_path: Path) -> Selectio
     text = conversations.read_text(encoding="utf-8")
     path = tmp_path / "doubled.jsonl"
     path.write_text(text + "".join(f"{line}\n" for line in text.splitlines()[:8]), encoding="utf-8")
-    return Selection(DataConfig(source=str(path)), None, Teaching(ModelConfig(name=str(tiny_model)), Chat(), 120))
+    return Selection(
+        DataConfig(source=str(path)), None, teaching=Teaching(ModelConfig(name=str(tiny_model)), Chat(), 120)
+    )
 
 
 def asked(selection: Selection, **more: Any) -> dict[str, Any]:
@@ -98,7 +100,7 @@ def test_large_data_is_measured_by_a_process_of_its_own(
 
 
 def test_a_tokenizer_that_is_not_there_is_told(workspace: Workspace, selection: Selection) -> None:
-    gone = Selection(selection.data, None, Teaching(ModelConfig(name="/no/such/model"), Chat(), None))
+    gone = Selection(selection.data, None, teaching=Teaching(ModelConfig(name="/no/such/model"), Chat(), None))
     told = finished(workspace, gone)
     assert told["state"] == "failed" and "/no/such/model" in told["text"]
 
