@@ -74,7 +74,7 @@ def runs_to_try(workspace: Workspace, language: str, selection: Selection, chose
     known = workspace.predicting_runs()
     run = selection.run if selection.run in known else chosen if chosen in known else next(iter(known), None)
     names = [(run_name(workspace.run(one), language), one) for one in known]
-    value = {} if run == chosen else {"value": run}  # a late answer takes no newer choice back
+    value: dict[str, Any] = {} if run == chosen else {"value": run}  # a late answer takes no newer choice back
     return gr.update(choices=names, **value), gr.update(visible=not known), gr.update(visible=bool(known))
 
 
