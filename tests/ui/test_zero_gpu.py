@@ -1,10 +1,9 @@
-"""On ZeroGPU chat and training go through loans of a GPU; a run that outlives its loan is paused and can go on.
+"""On ZeroGPU replies and training go through loans of a GPU; a run that outlives its loan is paused and can go on.
 
 The lender is a stand-in under the rules of the real one (`lender/spaces`): nobody lends GPUs on a test's machine.
 """
 
 import json
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,21 +94,3 @@ def test_a_run_that_outlives_its_loan_is_paused_and_goes_on_with_the_next(space:
     numbers = [event.step for event in run.events() if isinstance(event, Step)]
     assert numbers == list(range(1, len(numbers) + 1)) and numbers[-1] > state.step
     assert [loan["aborted"] for loan in ended(space, "train_for", 2)[:2]] == [False, False]
-
-
-@pytest.mark.browser
-def test_the_chat_of_the_page_borrows_a_gpu_for_its_replies(space: Space, browser: Any) -> None:
-    context = browser.new_context()
-    context.route(lambda url: not url.startswith(space.url), lambda route: route.abort())
-    page = context.new_page()
-    page.set_default_timeout(90_000)
-    page.goto(space.url)
-    page.locator("input[type=text], textarea").first.fill("anna")
-    page.locator("input[type=password]").fill("secret")
-    page.get_by_role("button", name=re.compile("log ?in", re.IGNORECASE)).click()
-    page.get_by_role("tab", name="Chat", exact=True).click()
-    page.locator("#chat-message textarea").fill("My router blinks red.")
-    page.locator("#chat-send").click()
-    page.wait_for_function("document.querySelectorAll('#tab-chat .bot, .message.bot').length >= 2")
-    assert [loan["aborted"] for loan in ended(space, "reply", 1)] == [False]
-    context.close()
