@@ -52,11 +52,11 @@ class Selection:
 
     data: DataConfig = DEFAULT_DATA
     run: str | None = None
-    beside: tuple[str, ...] = ()
-    """Ids of runs whose curves are laid over that of `run`."""
     teaching: Teaching = DEFAULT_TEACHING
     wish: tuple[tuple[str, Any], ...] = ()
     """Values another tab proposes for the Train form, by dotted name; the form takes each new wish once."""
+    beside: tuple[str, ...] = ()
+    """Ids of runs whose curves are laid over that of `run`."""
     opened: bool = False
     """Whether the page has recalled what it looks at: as it opens the selection always changes, so whoever listens to
     it needs no `page.load` beside."""
