@@ -115,7 +115,7 @@ def test_the_report_finds_shows_and_mends(server: Server, open_page: Callable[..
     finding.locator(".rows article").first.wait_for()
     finding.get_by_role("button", name="Drop").click()
     page.locator('.finding[data-kind="duplicates"] [data-choice="drop"][aria-pressed="true"]').wait_for()
-    wait_until(lambda: "51" in page.locator("#dataset-summary").inner_text(), 20)  # of 60 rows 85 % are to train on
+    wait_until(lambda: "51" in page.locator("#dataset-summary").inner_text(), 60)  # of 60 rows 85 % are to train on
 
 
 def test_a_turn_is_corrected_and_taken_back(server: Server, open_page: Callable[..., Any], tmp_path: Path) -> None:
