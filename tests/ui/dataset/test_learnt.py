@@ -62,7 +62,7 @@ CASES = [pytest.param(format_, kind, id=f"{format_}-{kind.__name__}") for format
 LEARNT: dict[str, set[str]] = {
     "messages": {"chat", "pretrain"}, "sharegpt": {"chat", "pretrain"}, "alpaca": {"chat", "pretrain"},
     "prompt_completion": {"chat", "pretrain"}, "question_answer": {"chat", "pretrain"}, "text": {"pretrain"},
-    "preference": {"preference"}, "kto": {"preference"}, "label": {"classification"},
+    "preference": {"preference", "reward"}, "kto": {"preference"}, "label": {"classification"},
     "label_pairs": {"classification"}, "tags": {"tagging"}, "ranking": {"ranking"},
 }  # fmt: skip
 """Tasks that learn from each format."""
