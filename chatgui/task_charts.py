@@ -11,7 +11,12 @@ MOST_LABELS = 20
 """Rows and columns of a confusion matrix that a person can read; of more labels the most confused are shown."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 """Of the topics, so that they are told apart in greyscale."""
-MARGIN = {"l": 90, "r": 20, "t": 40, "b": 70}
+GRID = {"gridcolor": "rgba(128, 128, 128, 0.25)", "zerolinecolor": "rgba(128, 128, 128, 0.4)"}
+LOOKS: dict[str, Any] = {
+    "margin": {"l": 90, "r": 20, "t": 40, "b": 70}, "paper_bgcolor": "rgba(0, 0, 0, 0)",
+    "plot_bgcolor": "rgba(0, 0, 0, 0)", "font": {"color": "#7b8794"},
+}  # fmt: skip
+"""Of every figure: nothing behind it and grey words, to be read on a light page and on a dark one."""
 
 
 def confusion_figure(scores: Mapping[str, Any], title: str, language: str = DEFAULT_LANGUAGE) -> dict[str, Any]:
@@ -31,7 +36,7 @@ def confusion_figure(scores: Mapping[str, Any], title: str, language: str = DEFA
             }
         ],
         "layout": {
-            "title": {"text": title}, "margin": MARGIN, "height": 360,
+            "title": {"text": title}, **LOOKS, "height": 360,
             "xaxis": {"title": {"text": say("figure.predicted", language)}, "type": "category", "automargin": True},
             "yaxis": {
                 "title": {"text": say("figure.true", language)}, "type": "category", "autorange": "reversed",
@@ -58,8 +63,8 @@ def share_figure(
     return {
         "data": traces,
         "layout": {
-            "title": {"text": say("figure.share", language, label=label)}, "margin": MARGIN, "height": 400,
-            "yaxis": {"tickformat": ".0%", "rangemode": "tozero"}, "hovermode": "x unified",
+            "title": {"text": say("figure.share", language, label=label)}, **LOOKS, "height": 400,
+            "xaxis": GRID, "yaxis": {"tickformat": ".0%", "rangemode": "tozero", **GRID}, "hovermode": "x unified",
             "legend": {"orientation": "h", "y": -0.2},
         },
     }  # fmt: skip

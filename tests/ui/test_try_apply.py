@@ -4,15 +4,18 @@ Pictures of all of them go to `$CHATGUI_PICTURES`, where it is set.
 """
 
 import csv
+import json
 import os
 import re
 import signal
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chatgui.text import say
 from tests.finished import finished_run
 from tests.test_predict import CHOICES, LABELS, TAGS, trained
 from tests.ui.conftest import Server
@@ -38,8 +41,8 @@ def page(runs: dict[str, str], server: Server, open_page: Callable[..., Any]) ->
     return open_page(server.url)
 
 
-def go(page: Any, name: str) -> None:
-    page.locator("#tabs").get_by_role("tab", name=name, exact=True).first.click()
+def go(page: Any, name: str, tabs: str = "tabs") -> None:
+    page.locator(f"#{tabs}").get_by_role("tab", name=name, exact=True).first.click()
 
 
 def choose(page: Any, element: str, text: str) -> None:
@@ -141,7 +144,9 @@ def stream(file: Path) -> Path:
     return file
 
 
-def test_planted_surges_raise_exactly_their_alerts(page: Any, tmp_path: Path) -> None:
+def test_planted_surges_by_upload_and_endpoint_raise_exactly_their_alerts(
+    page: Any, runs: dict[str, str], server: Server, tmp_path: Path
+) -> None:
     go(page, "Apply")
     page.locator("#apply").get_by_role("tab", name="Sentiment monitor").click()
     page.wait_for_function("() => document.querySelector('#monitor-negative input')?.value === 'bad'")
@@ -154,6 +159,13 @@ def test_planted_surges_raise_exactly_their_alerts(page: Any, tmp_path: Path) ->
     }
     page.locator("#monitor-figure .js-plotly-plot").wait_for()
     picture(page, "apply-monitor")
+    rows = [{"text": "bad 1", "time": "2026-01-21", "topic": "delivery"}] * 10
+    body = json.dumps({"model": runs["classification"], "rows": rows}).encode()
+    with urllib.request.urlopen(f"{server.url}v1/monitor", body, timeout=60) as answer:
+        assert [alert["day"] for alert in json.load(answer)["alerts"]] == ["2026-01-21"]
+    page.locator("#monitor-log ol.alerts li").nth(2).wait_for()  # seen without a click
+    page.locator("#monitor-clear").click()
+    page.locator("#monitor-log ol.alerts").wait_for(state="detached")
 
 
 def test_a_user_gets_a_list_with_reasons_beside_two_simple_rules(page: Any) -> None:
@@ -172,11 +184,43 @@ def test_a_user_gets_a_list_with_reasons_beside_two_simple_rules(page: Any) -> N
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_nothing_scrolls_sideways(
-    runs: dict[str, str], server: Server, open_page: Callable[..., Any], language: str
+    runs: dict[str, str], server: Server, open_page: Callable[..., Any], tmp_path: Path, language: str
 ) -> None:
-    page = open_page(server.url, locale={"en": "en-US", "zh": "zh-CN"}[language], dark=language == "zh")
-    for name, title in NAMES[language].items():
-        go(page, title)
+    locale, dark = {"en": "en-US", "zh": "zh-CN"}[language], language == "zh"
+    page = open_page(server.url, locale=locale, dark=dark)
+
+    def look(name: str) -> None:
         page.wait_for_timeout(500)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
         picture(page, f"{name}-{language}")
+
+    go(page, NAMES[language]["try"])
+    for task, text, second in (
+        ("classification", "bad 3", ""),
+        ("tagging", "Ann w3", ""),
+        ("ranking", "cat 1", "dog 1\ncat 2"),
+    ):
+        choose(page, "try-run", task)
+        page.wait_for_timeout(800)  # the fields take the names of what this run reads
+        ask(page, text, second)
+        page.locator("#try-tuned :is(ol.bars li, .marked)").first.wait_for()
+        look(f"try-{task}")
+    go(page, NAMES[language]["apply"])
+    page.locator("#support-sample").click()
+    page.get_by_text("larkmoor-questions", exact=False).first.wait_for()
+    question = page.locator("#support-question textarea")
+    question.fill({"en": "How long can I return shoes?", "zh": "退款多久到账？"}[language])
+    question.press("Enter")
+    page.locator("#support-with details").first.wait_for()
+    look("apply-support")
+    go(page, say("apply.monitor", language), "apply")
+    page.locator("#monitor-file input[type=file]").set_input_files(stream(tmp_path / "stream.csv"))
+    page.locator("#monitor-log ol.alerts li").nth(1).wait_for()
+    page.locator("#monitor-figure .js-plotly-plot").wait_for()
+    look("apply-monitor")
+    page.locator("#monitor-clear").click()
+    go(page, say("apply.recommend", language), "apply")
+    page.locator("#recommend-history textarea").fill("cat 1")
+    page.locator("#recommend-rank").click()
+    page.locator("#recommend-bm25 ol.bars li").first.wait_for()
+    look("apply-recommend")
