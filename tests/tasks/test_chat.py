@@ -62,6 +62,7 @@ WEIGHED = Conversation(
 )  # fmt: skip
 ALL_BUT = (
     "<|user|>Hi<|end|><|assistant|>One<|end|><|user|>And<|end|><|assistant|><|user|>So<|end|><|assistant|>Three<|end|>"
+    "<|assistant|>"
 )
 
 
