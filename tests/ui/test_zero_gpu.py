@@ -19,9 +19,9 @@ from tests.ui.conftest import wait_until
 from tests.ui.test_space import Space, folder  # noqa: F401  a fixture
 
 LENDER = Path(__file__).with_name("lender")
-SECONDS = 60
+SECONDS = 120
 """Of a loan; half of them are kept for writing the checkpoint."""
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
