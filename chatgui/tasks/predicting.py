@@ -57,6 +57,11 @@ def pad_options(template: "Template") -> dict[str, int]:
     return {"pad_token_id": pad}
 
 
+def score_options(template: "Template") -> dict[str, Any]:
+    """Of a head with one output: a score."""
+    return {"num_labels": 1, "problem_type": "regression", **pad_options(template)}
+
+
 def head_logits(model: Any, batch: Batch, both_ways: bool = False) -> "torch.Tensor":
     """Logits of the model's own head, float32: (B, K) of a sequence classifier, (B, T, K) of a token classifier.
 

@@ -17,7 +17,7 @@ from chatgui.tasks.predicting import (
     Prediction,
     head_logits,
     logits_of,
-    pad_options,
+    score_options,
     text_ids,
     unlabelled,
 )
@@ -55,7 +55,7 @@ class Ranking(PredictingTask, Config):
 
     def head_options(self, template: "Template") -> dict[str, Any]:
         """One output: the score."""
-        return {"num_labels": 1, "problem_type": "regression", **pad_options(template)}
+        return score_options(template)
 
     def make_example(self, item: Item, template: "Template", max_length_tokens: int) -> Example:
         """`target` holds whether it was taken, and a number for the user (or the history of an unknown one)."""

@@ -15,7 +15,7 @@ from chatgui.tasks.predicting import (
     Prediction,
     head_logits,
     logits_of,
-    pad_options,
+    score_options,
     text_ids,
     unlabelled,
 )
@@ -51,7 +51,7 @@ class Reward(PredictingTask, Config):
 
     def head_options(self, template: "Template") -> dict[str, Any]:
         """One output: the score."""
-        return {"num_labels": 1, "problem_type": "regression", **pad_options(template)}
+        return score_options(template)
 
     def make_example(self, item: Item, template: "Template", max_length_tokens: int) -> Example:
         """The chosen reply with the rejected one as its rival; the score is read behind the last token."""

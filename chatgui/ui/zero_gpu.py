@@ -62,6 +62,7 @@ def lent(handler: Callable[..., Any], *fixed: Any) -> Callable[..., Any]:
             return handler(*fixed, language, *values, **named)
 
     borrowed = _lend(stream if inspect.isgeneratorfunction(handler) else call, REPLY_SECONDS)
+    # Gradio asks for the parameters, and the wrapper shows those of `stream` or `call`; mypy knows no such attribute
     borrowed.__signature__ = inspect.signature(partial(handler, *fixed))  # type: ignore[attr-defined]
     return borrowed
 

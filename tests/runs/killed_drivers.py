@@ -103,9 +103,9 @@ def drive_until_killed(folder: Path, write: int, how: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    import optuna  # noqa: F401
+    import optuna  # noqa: F401  once, before the forks
 
-    driving.TrainingThread = Queue  # type: ignore[assignment, misc]
+    driving.TrainingThread = Queue  # type: ignore[assignment, misc]  # no run is trained here
     driving.POLL_SECONDS = 0.001
     end = time.monotonic() + PATIENCE_SECONDS
     drivers, status = 0, -signal.SIGKILL

@@ -25,7 +25,7 @@ def endpoint(workspace: Workspace) -> Any:
         top_p: float = default.top_p,
         max_new_tokens: int = default.max_new_tokens,
         seed: int = default.seed,
-        request: gr.Request = None,  # type: ignore[assignment]
+        request: gr.Request = None,  # type: ignore[assignment]  # Gradio fills it by its bare type
     ) -> dict[str, Any]:
         settings = {"temperature": temperature, "top_p": top_p, "max_new_tokens": max_new_tokens, "seed": seed}
         return once(request, run=run, message=message, system=system, settings=settings)

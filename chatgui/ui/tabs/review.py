@@ -313,7 +313,7 @@ def _endpoint(workspace: Workspace, makers: Makers) -> Any:
         tag: str = "",
         comment: str = "",
         review: str = "",
-        request: gr.Request = None,  # type: ignore[assignment]
+        request: gr.Request = None,  # type: ignore[assignment]  # Gradio fills it by its bare type
     ) -> dict[str, Any]:
         named = {"choice": choice, "pair": pair, "reviewer": reviewer, "tag": tag, "comment": comment}
         return bind(vote_once, workspace, makers)(request, run=run, review=review, **named)

@@ -105,7 +105,7 @@ def test_an_upload_is_kept_in_the_workspace(workspace: Workspace, write: Callabl
 
 def test_other_shares_change_the_selection_and_keep_its_source() -> None:
     before = Selection(data=DataConfig(source="clinic"))
-    after = divide(None, "en", before, 0.2, 0.0, 7)  # type: ignore[arg-type]
+    after = divide(None, "en", before, 0.2, 0.0, 7)  # type: ignore[arg-type]  # by ratio no workspace is asked
     assert after.data == DataConfig(source="clinic", validation_fraction=0.2, test_fraction=0.0, split_seed=7)
 
 

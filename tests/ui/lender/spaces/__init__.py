@@ -87,6 +87,6 @@ def _work(out: Connection, function: Callable[..., Any], given: bytes) -> None:
         for value in made if inspect.isgenerator(made) else (made,):
             out.send_bytes(pickle.dumps(("value", value)))
         out.send_bytes(pickle.dumps(("end", None)))
-    except Exception as error:
+    except Exception as error:  # as the real one: whatever it was, it crosses the pipe
         told = error if isinstance(error, gr.Error) else gr.Error(type(error).__name__)
         out.send_bytes(pickle.dumps(("error", told)))
